@@ -1,0 +1,3 @@
+from brokle.cli.main import run
+
+run()

@@ -1,0 +1,1 @@
+"""Migrations of both databases: what is applied, what is pending, what is dirty, and the way between them."""

@@ -1,0 +1,1 @@
+from brokle.settings.base import *

@@ -1,0 +1,34 @@
+"""Rates of the control plane, from the same counters and script as the edge; without Redis it serves."""
+
+import logging
+from collections.abc import Sequence
+
+from redis.exceptions import NoScriptError, RedisError
+
+from brokle.edge.limits import SCRIPT, Limit, Verdict, check_command, read_verdict
+from brokle.engines.state import state
+from brokle.kernel.errors import RateLimited
+
+log = logging.getLogger("brokle.web.rates")
+
+
+def take(limits: Sequence[Limit]) -> Verdict | None:
+    """None where nobody can be asked."""
+    command = check_command(limits)
+    client = state()
+    try:
+        try:
+            return read_verdict(client.execute_command(*command))
+        except NoScriptError:
+            client.script_load(SCRIPT)
+            return read_verdict(client.execute_command(*command))
+    except RedisError as error:
+        log.warning("limits not checked", extra={"reason": type(error).__name__})
+        return None
+
+
+def demand_rate(door: str, who: str, *, amount: int, window_s: int) -> None:
+    """For doors that anybody may knock at; `who` is an address or an account."""
+    verdict = take([Limit("rate", f"door:{door}:{who}", amount, window_s * 1000)])
+    if verdict is not None and not verdict.allowed:
+        raise RateLimited("Too many attempts; wait a little", retry_after_s=verdict.retry_after_ms / 1000)

@@ -1,0 +1,45 @@
+"""Ready-to-paste first requests."""
+
+from dataclasses import dataclass
+
+_CURL = """curl {base}/v1/chat/completions \\
+  -H "Authorization: Bearer {key}" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'"""
+
+_PYTHON = """from openai import OpenAI
+
+client = OpenAI(base_url="{base}/v1", api_key="{key}")
+reply = client.chat.completions.create(
+    model="{model}",
+    messages=[{{"role": "user", "content": "Hello"}}],
+)
+print(reply.choices[0].message.content)"""
+
+_JAVASCRIPT = """import OpenAI from "openai";
+
+const client = new OpenAI({{ baseURL: "{base}/v1", apiKey: "{key}" }});
+const reply = await client.chat.completions.create({{
+  model: "{model}",
+  messages: [{{ role: "user", content: "Hello" }}],
+}});
+console.log(reply.choices[0].message.content);"""
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    title: str
+    text: str
+
+
+def chat_command(base_url: str, key: str, model: str = "echo/fast") -> str:
+    return _CURL.format(base=base_url.rstrip("/"), key=key, model=model)
+
+
+def chat_snippets(base_url: str, key: str, model: str = "echo/fast") -> list[Snippet]:
+    base = base_url.rstrip("/")
+    return [
+        Snippet("curl", chat_command(base, key, model)),
+        Snippet("Python", _PYTHON.format(base=base, key=key, model=model)),
+        Snippet("JavaScript", _JAVASCRIPT.format(base=base, key=key, model=model)),
+    ]
