@@ -1,0 +1,70 @@
+"""What other rooms may ask of organizations."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest
+
+from apps.orgs.contracts import EnvironmentRef, ProjectRef, Standing
+from apps.orgs.selectors import access, keys, organizations, projects
+from apps.orgs.services import first_start
+
+
+def access_organization(request: HttpRequest, *, organization_slug: str) -> Standing:
+    """Who this person is in the organization they look at, or 404; the shell then shows where one is."""
+    return access.access_organization(request, slug=organization_slug)
+
+
+def access_environment(request: HttpRequest, *, organization_slug: str, permission: str) -> EnvironmentRef:
+    """The environment this person looks at, or 404; 403 where their role does not include the permission."""
+    return access.access_environment(request, organization_slug=organization_slug, permission=permission)
+
+
+def standing_of_call(request: Any, *, organization_id: str) -> Standing:
+    """Who calls the management API about this organization, or 404."""
+    return access.standing_of_call(request, organization_id=organization_id)
+
+
+def place_of_call(request: Any, permission: str) -> EnvironmentRef:
+    """The environment that a call of the management API is about, or 404; 403 without the permission."""
+    return access.place_of_call(request, permission)
+
+
+async def may_watch_environment(user_id: str, environment_id: str, permission: str) -> bool:
+    """For `/ws` rooms of an environment."""
+    return await sync_to_async(_may_watch)(user_id, environment_id, permission)
+
+
+def _may_watch(user_id: str, environment_id: str, permission: str) -> bool:
+    organization_id = projects.find_organization_of_member(user_id=user_id, environment_id=environment_id)
+    standing = organizations.find_standing(user_id=user_id, organization_id=organization_id or "-")
+    if standing is None:
+        return False
+    place = projects.find_environment(standing, environment_id=environment_id)
+    return place is not None and standing.may(permission, place.project_id)
+
+
+def list_key_names(*, organization_id: str, key_ids: list[str]) -> dict[str, str]:
+    """Names of keys by id; ids of other organizations are simply not there."""
+    return keys.list_key_names(organization_id=organization_id, key_ids=key_ids)
+
+
+def ensure_default_project() -> ProjectRef:
+    """Where the configuration file works: the project `default` of the organization `default`, made when missing."""
+    return first_start.ensure_default_project()
+
+
+def list_project_ids(*, organization_id: str) -> list[str]:
+    """All projects of an organization."""
+    return projects.list_project_ids(organization_id=organization_id)
+
+
+def list_projects_everywhere() -> Iterator[tuple[str, str]]:
+    """Organization and project, all of the installation; for compilers of the snapshot."""
+    yield from projects.list_projects_everywhere()
+
+
+def find_organization_of_project(*, project_id: str) -> str | None:
+    """Whose project this is; for compilers of the snapshot."""
+    return projects.find_organization_of_project(project_id=project_id)
