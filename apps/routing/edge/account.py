@@ -1,0 +1,146 @@
+"""What is known of one call while it runs, and what is told of it: in headers, in the answer, in the log."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from apps.routing.edge.attempts import Attempts
+from apps.routing.edge.dialects.openai import Ask
+from apps.routing.edge.plan import Plan
+from apps.routing.edge.prices import FREE, usd_text
+from apps.routing.edge.record import RequestRecord, encode
+from apps.routing.edge.upstreams import Upstream
+from apps.routing.edge.usage import Usage
+from brokle.edge.http import Header, Request
+
+_BYTES_PER_TOKEN: Final = 4
+_raw: Final = msgspec.json.Encoder().encode
+
+
+class Account:
+    __slots__ = (
+        "_ask",
+        "_at",
+        "_is_written",
+        "_plan",
+        "_record",
+        "_request",
+        "attempts",
+        "body_ns",
+        "cost_nanos",
+        "error_code",
+        "status",
+        "ttft_ms",
+        "upstream",
+        "usage",
+    )
+
+    def __init__(self, request: Request, ask: Ask, plan: Plan, record: Callable[[bytes], None]) -> None:
+        self._request, self._ask, self._plan, self._record = request, ask, plan, record
+        self._at = datetime.now(UTC)
+        self._is_written = False
+        self.attempts: Attempts | None = None
+        self.body_ns = 0
+        self.cost_nanos = 0
+        self.status, self.error_code, self.ttft_ms = 200, "", 0.0
+        self.upstream: Upstream | None = None
+        self.usage = Usage()
+
+    @property
+    def wants_metadata(self) -> bool:
+        return self._request.headers.get(b"x-brokle-metadata") != b"off"
+
+    @property
+    def estimated_input(self) -> int:
+        return -(-len(bytes(self._ask.messages)) // _BYTES_PER_TOKEN)
+
+    def fail(self, status: int, code: str) -> None:
+        self.status, self.error_code = status, code
+
+    def settle(self, usage: Usage) -> None:
+        self.usage = usage
+        self.cost_nanos = (self.upstream.price if self.upstream else FREE).cost_nanos(usage)
+
+    def guess(self, *, answered_bytes: int = 0, output_tokens: int = 0) -> Usage:
+        """Where the upstream said nothing: four bytes a token, and marked as a guess."""
+        output = output_tokens or -(-answered_bytes // _BYTES_PER_TOKEN)
+        return Usage(input=self.estimated_input, output=output, is_estimated=True)
+
+    def metadata(self) -> bytes:
+        """The `brokle` object."""
+        return b'{"provider":%b,"model":%b,"cost_usd":%b,"latency_ms":%.3f,"request_id":"%b"}' % (
+            _raw(self.upstream.provider if self.upstream else ""),
+            _raw(self.upstream.model if self.upstream else ""),
+            usd_text(self.cost_nanos),
+            self._request.elapsed_ms(),
+            self._request.request_id.encode(),
+        )
+
+    def headers(self) -> list[Header]:
+        """What is known before the answer begins."""
+        upstream = self.upstream
+        return [
+            (b"x-brokle-provider", _visible(upstream.provider if upstream else "")),
+            (b"x-brokle-model", _visible(upstream.model if upstream else "")),
+            (b"x-brokle-cache", b"off"),
+            (b"x-brokle-attempts", b"%d" % (self.attempts.count if self.attempts else 0)),
+        ]
+
+    def final_headers(self) -> list[Header]:
+        """With what is known only once the answer is whole."""
+        return [
+            *self.headers(),
+            (b"x-brokle-cost-usd", usd_text(self.cost_nanos)),
+            (b"x-brokle-overhead-ms", b"%.3f" % self._overhead_ms()),
+        ]
+
+    def write(self) -> None:
+        """One line for each call, whatever became of it."""
+        if not self._is_written:
+            self._is_written = True
+            self._record(encode(self._line()))
+
+    def _overhead_ms(self) -> float:
+        """What we added: all but the waiting for upstreams."""
+        waited_ns = (self.attempts.waited_ns if self.attempts else 0) + self.body_ns
+        return max(0.0, self._request.elapsed_ms() - waited_ns / 1e6)
+
+    def _line(self) -> RequestRecord:
+        principal, headers, upstream, usage = self._request.principal, self._request.headers, self.upstream, self.usage
+        return RequestRecord(
+            request_id=self._request.request_id,
+            organization_id=principal.organization_id,
+            project_id=principal.project_id,
+            environment_id=principal.environment_id,
+            key_id=principal.key_id,
+            at=self._at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+            endpoint="chat.completions",
+            model_requested=self._ask.model[:200],
+            model=upstream.model if upstream else "",
+            provider=upstream.provider if upstream else "",
+            route=self._plan.route,
+            status=self.status,
+            latency_ms=round(self._request.elapsed_ms(), 3),
+            ttft_ms=round(self.ttft_ms, 3),
+            overhead_ms=0.0 if self._ask.stream else round(self._overhead_ms(), 3),
+            stream=bool(self._ask.stream),
+            error_code=self.error_code,
+            attempts=self.attempts.count if self.attempts else 0,
+            cache="off",
+            input_tokens=usage.input + usage.audio_input,
+            cache_read_tokens=usage.cache_read,
+            cache_write_tokens=usage.cache_write_5m + usage.cache_write_1h,
+            output_tokens=usage.output + usage.audio_output,
+            reasoning_tokens=usage.reasoning,
+            cost_usd_nanos=self.cost_nanos,
+            price_version=upstream.price.version if upstream else "",
+            user_id=(self._ask.user or headers.get(b"x-brokle-user", b"").decode(errors="replace"))[:200],
+            user_agent=headers.get(b"user-agent", b"").decode(errors="replace")[:200],
+        )
+
+
+def _visible(text: str) -> bytes:
+    """A header's value holds only what HTTP lets it hold."""
+    return "".join(sign if " " <= sign <= "~" else "?" for sign in text).encode()

@@ -1,0 +1,78 @@
+"""What a project may call, as the control plane compiled it: one object of the snapshot for each project.
+
+Append fields, never reorder: older processes read newer records.
+"""
+
+from typing import Final
+
+import msgspec
+
+from apps.routing.edge.prices import Price
+
+KIND: Final = "routing"
+
+
+class ModelRecord(msgspec.Struct, array_like=True, frozen=True):
+    """`name` is how callers say it, `upstream` how the provider does."""
+
+    name: str
+    upstream: str
+    price: Price = Price()
+    context: int = 0
+
+
+class CredentialRecord(msgspec.Struct, array_like=True, frozen=True):
+    """`sealed` is under the snapshot's key, at the place `place_of_credential` names."""
+
+    credential_id: str
+    sealed: bytes
+    weight: int = 1
+    environment_id: str = ""
+
+
+class ProviderRecord(msgspec.Struct, array_like=True, frozen=True):
+    """`is_open` lets through models that are not listed, unpriced."""
+
+    provider_id: str
+    name: str
+    dialect: str
+    base_url: str
+    credentials: list[CredentialRecord] = []
+    models: list[ModelRecord] = []
+    is_open: bool = True
+
+
+class TargetRecord(msgspec.Struct, array_like=True, frozen=True):
+    model: str
+    weight: int = 1
+
+
+class RouteRecord(msgspec.Struct, array_like=True, frozen=True):
+    route_id: str
+    name: str
+    version: int
+    strategy: str
+    targets: list[TargetRecord]
+    retries: int = 0
+    timeout_ms: int = 0
+
+
+class BookRecord(msgspec.Struct, array_like=True, frozen=True):
+    project_id: str
+    providers: list[ProviderRecord] = []
+    routes: list[RouteRecord] = []
+
+
+_decoder: Final = msgspec.msgpack.Decoder(BookRecord)
+
+
+def encode_book(record: BookRecord) -> bytes:
+    return msgspec.msgpack.encode(record)
+
+
+def decode_book(raw: bytes) -> BookRecord:
+    return _decoder.decode(raw)
+
+
+def place_of_credential(credential_id: str) -> str:
+    return f"snapshot/credential/{credential_id}"

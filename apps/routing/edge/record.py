@@ -1,0 +1,64 @@
+"""One gateway request as it is kept: a line of `request_logs`, and what billing needs of it."""
+
+from typing import Any
+
+import msgspec
+
+
+class RequestRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Members are the columns of `request_logs`; the column defaults fill what is omitted."""
+
+    request_id: str
+    organization_id: str
+    project_id: str
+    environment_id: str
+    key_id: str
+    at: str
+    endpoint: str
+    model_requested: str
+    model: str
+    provider: str
+    status: int
+    latency_ms: float
+    trace_id: str = ""
+    span_id: str = ""
+    route: str = ""
+    stream: bool = False
+    error_code: str = ""
+    attempts: int = 0
+    cache: str = ""
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd_nanos: int = 0
+    price_version: str = ""
+    ttft_ms: float = 0.0
+    overhead_ms: float = 0.0
+    user_id: str = ""
+    session_id: str = ""
+    tags: dict[str, str] = {}
+    ip: str = ""
+    user_agent: str = ""
+
+
+encode = msgspec.json.Encoder().encode
+
+
+def meter(record: dict[str, Any]) -> dict[str, Any] | None:
+    """One request is one unit; refused ones are nobody's to pay."""
+    if record["status"] >= 400:
+        return None
+    return {
+        "id": record["request_id"],
+        "organization_id": record["organization_id"],
+        "project_id": record["project_id"],
+        "environment_id": record["environment_id"],
+        "key_id": record["key_id"],
+        "meter": "gateway.requests",
+        "quantity": 1,
+        "cost_usd_nanos": record.get("cost_usd_micros", 0),
+        "subject": record["model"],
+        "at": record["at"],
+    }

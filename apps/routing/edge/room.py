@@ -1,0 +1,47 @@
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from apps.routing.edge.books import Books
+from apps.routing.edge.chat import Chat
+from apps.routing.edge.models import Models
+from apps.routing.edge.record import meter
+from brokle.edge import protocols
+from brokle.edge.dispatch import Endpoint
+from brokle.edge.rooms import Notice, Room
+from brokle.edge.runtime import Runtime
+from brokle.edge.sinks import Table, Usage
+
+_GET = frozenset({"GET"})
+
+
+def open_room(runtime: Runtime) -> list[Endpoint]:
+    books = Books(runtime)
+    chat, models = Chat(runtime, books), Models(books)
+    return [
+        Endpoint("/v1/chat/completions", chat.handle, "gateway", protocols.openai, meters_itself=True),
+        Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
+        Endpoint("/v1/models/", models.get_model, "gateway", protocols.openai, _GET),
+    ]
+
+
+def announce(records: dict[str, list[bytes]]) -> Iterator[Notice]:
+    """One notice an environment and batch: how many requests became readable, and the last of them."""
+    latest: dict[str, tuple[int, dict[str, Any]]] = {}
+    for payload in records.get("request", []):
+        record = msgspec.json.decode(payload)
+        environment = record["environment_id"]
+        latest[environment] = (latest.get(environment, (0, {}))[0] + 1, record)
+    for environment, (count, record) in latest.items():
+        last = {name: record[name] for name in ("request_id", "model", "provider", "status", "latency_ms")}
+        yield f"requests:{environment}", "metrics.updated", {"requests": count, "last": last}
+
+
+ROOM = Room(
+    name="routing",
+    open=open_room,
+    tables=(Table("request", "request_logs"),),
+    usages=(Usage("request", meter),),
+    announce=announce,
+)

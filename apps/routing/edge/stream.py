@@ -1,0 +1,160 @@
+"""A stream of OpenAI events on its way through: passed on as it came, and read only where it matters."""
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Final
+
+import msgspec
+
+from apps.routing.edge.dialects import openai
+from apps.routing.edge.splice import Renaming, joined, members_of, with_last_member
+from apps.routing.edge.usage import Usage
+
+# What must be looked at; all else goes on unread. It may be found inside a text too, and then costs only the look.
+_MATTERS: Final = re.compile(rb'"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"error"\s*:|\[DONE\]')
+_FINISHES: Final = re.compile(rb'"finish_reason"\s*:\s*"')
+_EMPTY_USAGE: Final = re.compile(rb',\s*"usage"\s*:\s*null')
+_BOUNDARY: Final = re.compile(rb"(?:\r\n\r\n|\n\n|\r\r)")
+_LARGEST_EVENT: Final = 8 * 1024 * 1024
+
+
+class EventTooLarge(Exception):
+    """One event without an end; nothing sensible follows."""
+
+
+class Passage:
+    """`metadata` makes the `brokle` object of what was used, once that is known; None leaves it out."""
+
+    __slots__ = (
+        "_asked",
+        "_held",
+        "_renaming",
+        "_rest",
+        "_wants_usage",
+        "events",
+        "is_done",
+        "is_failed",
+        "is_finished",
+        "metadata",
+        "usage",
+    )
+
+    def __init__(self, asked: str, *, wants_usage: bool, metadata: Callable[[], bytes] | None) -> None:
+        self._asked = asked
+        self._wants_usage = wants_usage
+        self.metadata = metadata
+        self._renaming: Renaming | None = None
+        self._rest = b""
+        self._held = b""
+        self.events = 0
+        self.usage: Usage | None = None
+        self.is_finished = self.is_done = self.is_failed = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may go to the caller now; an unfinished event waits for its end."""
+        data = self._rest + chunk if self._rest else chunk
+        end = _end_of_events(data)
+        if end < 0:
+            if len(data) > _LARGEST_EVENT:
+                raise EventTooLarge
+            self._rest = data
+            return b""
+        block, self._rest = data[:end], data[end:]
+        if not self.events:
+            self._learn_name(block)
+        if self._held or _MATTERS.search(block):
+            return self._each(block)
+        self.events += block.count(b"data:")
+        return self._plain(block)
+
+    def finish(self) -> bytes:
+        """At the end of the upstream: what was held back. A stream that ended well but unsaid gets its end said."""
+        out = self._release()
+        if self.is_finished and not self.is_done and not self.is_failed:
+            self.is_done = True
+            out += openai.DONE
+        return out
+
+    def _learn_name(self, block: bytes) -> None:
+        """Every event of a stream carries the same name, so that the first one tells what to look for."""
+        reply = openai.find_reply(_payload(_events(block)[0]))
+        name = bytes(reply.model) if reply is not None else b""
+        if name and name != msgspec.json.encode(self._asked):
+            self._renaming = Renaming(name, self._asked)
+
+    def _each(self, block: bytes) -> bytes:
+        out = b""
+        for event in _events(block):
+            out += self._event(event)
+            if self.is_failed:  # nothing comes after an error, least of all a claim that all is done
+                break
+        return out
+
+    def _plain(self, text: bytes) -> bytes:
+        if not self._wants_usage and b'"usage"' in text:
+            text = _EMPTY_USAGE.sub(b"", text)
+        return text if self._renaming is None else self._renaming.apply(text)
+
+    def _event(self, event: bytes) -> bytes:
+        payload = _payload(event)
+        if payload == b"[DONE]":
+            self.is_done = True
+            return self._release() + event
+        reply = openai.find_reply(payload)
+        if reply is None:
+            return self._release_unadorned() + event
+        self.events += 1
+        if reply.is_error:
+            self.is_failed = True
+            return self._release_unadorned() + event
+        if reply.usage is not None:
+            self.usage = reply.usage.buckets()
+        if reply.is_only_usage:
+            return self._release() + (self._plain(event) if self._wants_usage else b"")
+        if reply.usage is not None and not self._wants_usage:
+            event = _without_usage(event, payload)
+        if _FINISHES.search(payload):
+            return self._hold(event)
+        return self._release_unadorned() + self._plain(event)
+
+    def _hold(self, event: bytes) -> bytes:
+        former = self._release_unadorned()
+        self.is_finished = True
+        self._held = self._plain(event)
+        return former + (self._release() if self.usage is not None else b"")
+
+    def _release(self) -> bytes:
+        held, self._held = self._held, b""
+        if not held or self.metadata is None:
+            return held
+        return with_last_member(held, b"brokle", self.metadata())
+
+    def _release_unadorned(self) -> bytes:
+        held, self._held = self._held, b""
+        return held
+
+
+def _end_of_events(data: bytes) -> int:
+    """Just after the last whole event, or -1."""
+    end = data.rfind(b"\n\n")
+    if b"\r" not in data:
+        return end + 2 if end >= 0 else -1
+    return max((found.end() for found in _BOUNDARY.finditer(data)), default=-1)
+
+
+def _events(block: bytes) -> list[bytes]:
+    ends = [0, *(found.end() for found in _BOUNDARY.finditer(block))]
+    return [block[start:end] for start, end in pairwise(ends)]
+
+
+def _payload(event: bytes) -> bytes:
+    """The data of an event, its lines joined as the standard says; empty for comments."""
+    lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:")]
+    return b"\n".join(lines)
+
+
+def _without_usage(event: bytes, payload: bytes) -> bytes:
+    members = members_of(payload)
+    members.pop("usage", None)
+    return event.replace(payload, joined(members))

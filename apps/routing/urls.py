@@ -1,0 +1,7 @@
+from django.urls import path
+
+from apps.routing import views
+
+urlpatterns = [
+    path("<slug:organization>/", views.overview, name="overview"),
+]
