@@ -1,0 +1,88 @@
+"""A house with one provider beside it, configured by file, asked by official SDKs."""
+
+import pytest
+from openai import OpenAI
+
+from brokle.engines.clickhouse_url import connect
+from tests.fakes.model_provider import model_provider
+from tests.house import BOOTSTRAP_KEY, house
+
+_MODELS = (
+    "gpt-4o-mini",
+    "rate-limited",
+    "rate-limited-briefly",
+    "too-hot",
+    "broken",
+    "cut",
+    "cut-at-once",
+    "error-within",
+    "endless",
+)
+
+
+def _configuration(url: str) -> str:
+    prices = "input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60, cache_read_usd_per_mtok: 0.075, context: 128000"
+    models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
+    return f"""
+providers:
+  - name: mock
+    kind: openai-compatible
+    base_url: {url}
+    api_key: {{env: MOCK_KEY}}
+    models:
+      - {{id: meta/llama-3, upstream: gpt-4o-mini}}
+      - {{id: ten-cents, request_usd: 0.10}}
+      - {{id: five-cents-a-token, output_usd_per_mtok: 14285.714286, upstream: gpt-4o-mini}}
+{models}
+  - name: away
+    kind: openai-compatible
+    base_url: http://127.0.0.1:1/v1
+routes:
+  - {{name: fast, targets: [{{model: mock/gpt-4o-mini}}]}}
+  - {{name: patient, retries: 2, targets: [{{model: mock/rate-limited-briefly}}]}}
+  - {{name: safe, targets: [{{model: mock/broken}}, {{model: away/any}}, {{model: mock/gpt-4o-mini}}]}}
+  - {{name: safe-stream, targets: [{{model: mock/cut-at-once}}, {{model: mock/gpt-4o-mini}}]}}
+  - {{name: late, targets: [{{model: mock/cut}}, {{model: mock/gpt-4o-mini}}]}}
+"""
+
+
+@pytest.fixture(scope="package")
+def provider():
+    with model_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory, provider):
+    folder = tmp_path_factory.mktemp("gateway")
+    file = folder / "brokle.yaml"
+    file.write_text(_configuration(provider.url))
+    settings = {"BROKLE_CONFIG": str(file), "MOCK_KEY": "sk-mock-1", "BROKLE_EGRESS_ALLOW": "127.0.0.1"}
+    with house(folder / "data", workers=2, **settings) as started:
+        yield started
+
+
+@pytest.fixture
+def client(home):
+    return OpenAI(base_url=f"{home.url}/v1", api_key=BOOTSTRAP_KEY, max_retries=0)
+
+
+@pytest.fixture
+def row(home):
+    """Waits for the request's line in the log."""
+
+    def find(request_id: str) -> dict:
+        rows = []
+        with connect(home.run_file()["urls"]["CLICKHOUSE_URL"]) as database:
+
+            def is_there() -> bool:
+                result = database.query(
+                    "SELECT * FROM request_logs FINAL WHERE request_id = {id:String}", parameters={"id": request_id}
+                )
+                rows[:] = list(result.named_results())
+                return bool(rows)
+
+            home.wait_for(is_there)
+        return rows[0]
+
+    return find

@@ -1,0 +1,87 @@
+"""Rates and budgets are exact, however many call at once and whichever process answers."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+
+import pytest
+from openai import AsyncOpenAI, RateLimitError
+
+from tests.house import BOOTSTRAP_KEY
+
+pytestmark = pytest.mark.engines
+
+LOOKS = 8  # so many that both processes are among them; each is a request too
+HI = [{"role": "user", "content": "hi"}]
+
+
+def issue(home, **bounds):
+    """A key of the management API, known to every process."""
+    admin = {"authorization": f"Bearer {BOOTSTRAP_KEY}", "content-type": "application/json"}
+    body = json.dumps({"name": "bounded", "scopes": ["gateway"], **bounds}).encode()
+    answer = home.request("POST", "/api/v1/keys", body, admin)
+    assert answer.status == 201, answer.body
+    key = answer.json()["value"]
+
+    def is_known() -> bool:
+        reply = home.request("GET", "/v1/models", headers={"authorization": f"Bearer {key}"})
+        return reply.status == 200
+
+    for _ in range(LOOKS):
+        home.wait_for(is_known)
+    return key
+
+
+async def call_at_once(home, key, model, count):
+    async with AsyncOpenAI(base_url=f"{home.url}/v1", api_key=key, max_retries=0, timeout=120) as client:
+
+        async def one():
+            try:
+                await client.chat.completions.create(model=model, messages=HI)
+            except RateLimitError as error:
+                return error.code, error.response.headers
+            return "ok", {}
+
+        return await asyncio.gather(*(one() for _ in range(count)))
+
+
+@pytest.mark.parametrize("model", ["mock/ten-cents", "mock/five-cents-a-token"])
+async def test_a_dollar_buys_ten_calls_of_ten_cents_out_of_two_hundred_at_once(home, provider, model):
+    key = issue(home, budget_usd_micros=1_000_000, budget_window="total")
+    provider.calls.clear()
+
+    answers = await call_at_once(home, key, model, 200)
+
+    assert Counter(code for code, _ in answers) == {"ok": 10, "insufficient_quota": 190}
+    assert len(provider.calls) == 10
+
+
+async def test_a_call_that_fails_gives_back_what_it_held(home, provider):
+    key = issue(home, budget_usd_micros=1_000_000, budget_window="day")
+    async with AsyncOpenAI(base_url=f"{home.url}/v1", api_key=key, max_retries=0) as client:
+        for _ in range(15):
+            with pytest.raises(Exception, match="boom"):
+                await client.chat.completions.create(model="mock/broken", messages=HI, max_tokens=1000)
+
+    assert [code for code, _ in await call_at_once(home, key, "mock/ten-cents", 10)] == ["ok"] * 10
+
+
+async def test_fifty_a_minute_are_fifty_out_of_five_hundred(home):
+    home.wait_for(lambda: time.time() % 60 < 30)  # the window slides: at its turn a little of it is free again
+    key = issue(home, requests_per_minute=50)
+    answers = await call_at_once(home, key, "mock/gpt-4o-mini", 500)
+
+    assert Counter(code for code, _ in answers) == {"ok": 50 - LOOKS, "rate_limit_exceeded": 450 + LOOKS}
+    refused = next(headers for code, headers in answers if code != "ok")
+    assert 0 < int(refused["retry-after"]) <= 120
+    assert (refused["x-ratelimit-limit-requests"], refused["x-ratelimit-remaining-requests"]) == ("50", "0")
+
+
+async def test_a_rate_of_tokens_counts_what_was_really_used(home):
+    key = issue(home, tokens_per_minute=100)
+    codes = [code for _ in range(8) for code, _ in await call_at_once(home, key, "mock/gpt-4o-mini", 1)]
+
+    # Each call uses 18; a sixth would begin at 90 of 100 and is guessed at some 10 by its length.
+    assert codes[:5] == ["ok"] * 5
+    assert "rate_limit_exceeded" in codes

@@ -1,0 +1,192 @@
+"""A small provider that speaks OpenAI's wire format. What it does is decided by the model it is asked for."""
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+USAGE = {
+    "prompt_tokens": 11,
+    "completion_tokens": 7,
+    "total_tokens": 18,
+    "prompt_tokens_details": {"cached_tokens": 3},
+    "completion_tokens_details": {"reasoning_tokens": 2},
+}
+WORDS = ["Peace", " be", " upon", " you", ",", " عليكم", " السلام", "!"]
+
+
+@dataclass
+class Call:
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+    raw: bytes
+    events_sent: int = 0
+    was_left: bool = False
+
+
+@dataclass
+class Provider:
+    url: str = ""
+    calls: list[Call] = field(default_factory=list)
+
+    def of(self, model: str) -> list[Call]:
+        return [call for call in self.calls if call.body.get("model") == model]
+
+
+def whole(model: str) -> bytes:
+    """With whitespace and members of its own, as real providers have."""
+    usage = json.dumps(USAGE)
+    return (
+        f'{{ "id": "chatcmpl-1",\n  "object": "chat.completion", "created": 1, "model": "{model}",\n'
+        f'  "choices": [{{"index": 0, "message": {{"role": "assistant", "content": "{"".join(WORDS)}"}}, '
+        f'"finish_reason": "stop"}}],\n  "usage": {usage}, "x_vendor": {{"a":  1}} }}\n'
+    ).encode()
+
+
+def event(model: str, delta: dict[str, Any], finish: str | None = None, *, asked_usage: bool) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    chunk = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": model, "choices": [choice]}
+    if asked_usage:
+        chunk["usage"] = None
+    return b"data: " + json.dumps(chunk, separators=(",", ":"), ensure_ascii=False).encode() + b"\n\n"
+
+
+def _usage_event(model: str) -> bytes:
+    chunk = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": model, "choices": [], "usage": USAGE}
+    return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    provider: Provider
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers["content-length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        call = Call(self.path, headers, json.loads(raw), raw)
+        self.provider.calls.append(call)
+        model = call.body["model"]
+        behaviour = _BEHAVIOURS.get(model, _answer)
+        try:
+            behaviour(self, call)
+        except (BrokenPipeError, ConnectionResetError):
+            call.was_left = True
+            self.close_connection = True
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def begin_stream(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+
+    def piece(self, call: Call, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+        call.events_sent += 1
+
+    def reset(self) -> None:
+        """Cut, not closed."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def _wants_usage(call: Call) -> bool:
+    return bool((call.body.get("stream_options") or {}).get("include_usage"))
+
+
+def _answer(handler: _Handler, call: Call) -> None:
+    model = call.body["model"]
+    if not call.body.get("stream"):
+        handler.answer(200, whole(model))
+        return
+    asked = _wants_usage(call)
+    handler.begin_stream()
+    for word in WORDS:
+        handler.piece(call, event(model, {"content": word}, asked_usage=asked))
+    handler.piece(call, event(model, {}, "stop", asked_usage=asked))
+    if asked:
+        handler.piece(call, _usage_event(model))
+    handler.piece(call, b"data: [DONE]\n\n")
+    handler.wfile.write(b"0\r\n\r\n")
+
+
+def _refuse(status: int, error: dict[str, Any], **headers: str) -> Callable[[_Handler, Call], None]:
+    body = json.dumps({"error": error}).encode()
+    return lambda handler, _: handler.answer(status, body, **headers)
+
+
+def _cut_after_ten(handler: _Handler, call: Call) -> None:
+    handler.begin_stream()
+    for _ in range(10):
+        handler.piece(call, event(call.body["model"], {"content": "x"}, asked_usage=True))
+        handler.wfile.flush()
+        time.sleep(0.005)
+    handler.reset()
+
+
+def _cut_at_once(handler: _Handler, call: Call) -> None:
+    handler.begin_stream()
+    handler.wfile.flush()
+    handler.reset()
+
+
+def _error_within(handler: _Handler, call: Call) -> None:
+    handler.begin_stream()
+    handler.piece(call, event(call.body["model"], {"content": "so far"}, asked_usage=True))
+    error = {"message": "overloaded inside", "type": "server_error", "param": None, "code": "overloaded"}
+    handler.piece(call, b"data: " + json.dumps({"error": error}).encode() + b"\n\n")
+    handler.piece(call, b"data: [DONE]\n\n")
+    handler.wfile.write(b"0\r\n\r\n")
+
+
+def _endless(handler: _Handler, call: Call) -> None:
+    handler.begin_stream()
+    for number in range(200):
+        handler.piece(call, event(call.body["model"], {"content": f"{number} "}, asked_usage=True))
+        time.sleep(0.02)
+    handler.wfile.write(b"0\r\n\r\n")
+
+
+_RATE = {"message": "slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}
+_PARAM = {"message": "too hot", "type": "invalid_request_error", "param": "temperature", "code": "bad_value"}
+_BEHAVIOURS: dict[str, Callable[[_Handler, Call], None]] = {
+    "rate-limited": _refuse(429, _RATE, retry_after="7"),
+    "rate-limited-briefly": _refuse(429, _RATE, retry_after_ms="20"),
+    "too-hot": _refuse(400, _PARAM),
+    "broken": _refuse(500, {"message": "boom", "type": "server_error", "param": None, "code": "boom"}),
+    "cut": _cut_after_ten,
+    "cut-at-once": _cut_at_once,
+    "error-within": _error_within,
+    "endless": _endless,
+}
+
+
+@contextmanager
+def model_provider() -> Iterator[Provider]:
+    found = Provider()
+    handler = type("Handler", (_Handler,), {"provider": found})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        found.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield found
+        server.shutdown()

@@ -1,0 +1,85 @@
+"""The operations of the management API as its own document tells them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from brokle.web.schema import openapi
+
+# What makes a body one that is served; any other field is filled by its type.
+_GOOD = {
+    "email": "new@idor.example",
+    "password": "a-long-enough-password",
+    "new_password": "another-long-password",
+    "url": "https://93.184.216.34/hook",
+    "role": "viewer",
+    "scopes": ["gateway"],
+    "event_types": ["key.created"],
+    "event": "key.created",
+    "allowed_models": ["echo/fast"],
+    "allowed_ips": ["192.0.2.0/24"],
+    "allowed_origins": ["https://app.noor.example"],
+    "expires_at": "2099-01-01T00:00:00Z",
+    "time_zone": "UTC",
+    "user_id": "{target_id}",
+    "slug": "a-new-one",
+}
+# OpenAPI gives the body of a DELETE no meaning, so the document is silent about this one.
+_ALSO = {("delete", "/api/v1/auth/mfa/totp"): {"password": _GOOD["password"]}}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`body` is one that may be served, None where the operation takes none."""
+
+    method: str
+    path: str
+    parts: tuple[str, ...]
+    queries: tuple[str, ...]
+    body: dict[str, Any] | None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def operations() -> list[Operation]:
+    found = []
+    for path, item in openapi()["paths"].items():
+        for method, operation in item.items():
+            parameters = operation.get("parameters", [])
+            found.append(
+                Operation(
+                    method.upper(),
+                    path,
+                    tuple(p["name"] for p in parameters if p["in"] == "path"),
+                    tuple(p["name"] for p in parameters if p["in"] == "query"),
+                    _ALSO.get((method, path)) or _body_of(operation),
+                )
+            )
+    return found
+
+
+def _body_of(operation: dict[str, Any]) -> dict[str, Any] | None:
+    content = operation.get("requestBody", {}).get("content", {})
+    if not content:
+        return None
+    schema = _resolved(next(iter(content.values()))["schema"])
+    return {name: _example(name, _resolved(field)) for name, field in schema.get("properties", {}).items()}
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in schema:
+        found: dict[str, Any] = openapi()["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+        return _resolved(found)
+    for choice in (*schema.get("allOf", ()), *schema.get("oneOf", ())):
+        return _resolved(choice)
+    return schema
+
+
+def _example(name: str, schema: dict[str, Any]) -> Any:
+    kinds = schema.get("type", "string")
+    kind = kinds if isinstance(kinds, str) else kinds[0]
+    if name in _GOOD and kind in {"string", "array"}:
+        return _GOOD[name]
+    if schema.get("enum"):
+        return schema["enum"][0]
+    return {"integer": 60, "boolean": True, "array": [], "object": {}, "number": 1.5}.get(kind, "something")
