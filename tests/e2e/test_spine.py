@@ -137,6 +137,54 @@ def test_where_an_owner_is_the_next_visitor_signs_in(home, console):
     page.close()
 
 
+@pytest.fixture
+def visit(home, console):
+    """The owner's own browser, signed in."""
+    context = console.browser.new_context()
+    page = context.new_page()
+    page.goto(f"{home.url}/auth/login")
+    page.get_by_label("E-mail").fill(ADMIN[0])
+    page.get_by_label("Password").fill(ADMIN[1])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile("/default/$"))
+    yield page
+    context.close()
+
+
+def test_what_happened_before_the_page_could_hear_is_on_it_all_the_same(home, visit):
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    visit.route(re.compile(r"/live-\w+\.js"), hold)
+    visit.goto(f"{home.url}/default/")
+    visit.wait_for_function("performance.getEntriesByType('resource').length > 0")
+
+    assert home.chat("sent while the page was deaf", model="echo/slow").status == 200
+    with connect(home.run_file()["urls"]["CLICKHOUSE_URL"]) as database:
+        home.wait_for(lambda: database.query("SELECT count() FROM request_logs WHERE model = 'slow'").result_rows[0][0])
+    assert visit.get_by_text("echo/slow").count() == 0
+    for route in held:
+        route.continue_()
+
+    expect(visit.get_by_text("echo/slow").first).to_be_visible()
+
+
+def test_a_script_that_did_not_arrive_is_fetched_again(home, visit):
+    broken = []
+
+    def break_once(route):
+        broken.append(route.request.url)
+        route.abort("connectionaborted") if len(broken) == 1 else route.continue_()
+
+    visit.route(re.compile(r"/requests-\w+\.js"), break_once)
+    visit.goto(f"{home.url}/default/")
+
+    expect(visit.locator("[data-live-word=live]")).to_be_visible()
+    assert len(broken) == 2
+
+
 def test_a_stranger_is_sent_to_the_sign_in_and_learns_no_organizations(home):
     assert home.get("/default/").status == 302
     assert home.get("/no-such-organization/").status == 302

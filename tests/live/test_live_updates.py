@@ -6,6 +6,7 @@ import signal
 import pytest
 import redis
 
+from brokle.web.live.hub import Hub, Watcher
 from tests.live.visitor import Visitor, close_code, hear, listening, publish, publish_by, room_of, room_of_requests, say
 
 pytestmark = [pytest.mark.engines]
@@ -118,3 +119,26 @@ async def test_a_restarted_redis_is_joined_again(home, owner):
 
     assert frame["data"] == {"after": "restart"}
     assert json.dumps(frame)
+
+
+@pytest.mark.parametrize("turns", range(0, 60, 3))
+async def test_who_joins_while_the_first_one_is_still_connecting_is_subscribed_too(home, turns):
+    hub = Hub(home.run_file()["urls"]["REDIS_URL"])
+    heard: list[str] = []
+
+    async def hear_it(frame: str) -> None:
+        heard.append(frame)
+
+    first = asyncio.create_task(hub.join("first", Watcher(hear_it, lambda: None)))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    watcher = Watcher(hear_it, lambda: None)
+    pump = asyncio.create_task(watcher.pump())
+    await asyncio.gather(first, hub.join("late", watcher))
+
+    assert publish(home, "late", requests=1) == 1
+    async with asyncio.timeout(30):
+        while not heard:
+            await asyncio.sleep(0.01)
+    pump.cancel()
+    await hub.close()

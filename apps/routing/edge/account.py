@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
+from apps.routing.edge.asks import Ask
 from apps.routing.edge.attempts import Attempts
-from apps.routing.edge.dialects.openai import Ask
 from apps.routing.edge.plan import Plan
 from apps.routing.edge.prices import FREE, usd_text
 from apps.routing.edge.record import RequestRecord, encode
@@ -23,6 +23,7 @@ class Account:
     __slots__ = (
         "_ask",
         "_at",
+        "_endpoint",
         "_is_written",
         "_plan",
         "_record",
@@ -37,8 +38,9 @@ class Account:
         "usage",
     )
 
-    def __init__(self, request: Request, ask: Ask, plan: Plan, record: Callable[[bytes], None]) -> None:
+    def __init__(self, request: Request, ask: Ask, endpoint: str, plan: Plan, record: Callable[[bytes], None]) -> None:
         self._request, self._ask, self._plan, self._record = request, ask, plan, record
+        self._endpoint = endpoint
         self._at = datetime.now(UTC)
         self._is_written = False
         self.attempts: Attempts | None = None
@@ -50,11 +52,11 @@ class Account:
 
     @property
     def wants_metadata(self) -> bool:
-        return self._request.headers.get(b"x-brokle-metadata") != b"off"
+        return self._ask.controls.wants_metadata
 
     @property
     def estimated_input(self) -> int:
-        return -(-len(bytes(self._ask.messages)) // _BYTES_PER_TOKEN)
+        return -(-self._ask.input_size // _BYTES_PER_TOKEN)
 
     def fail(self, status: int, code: str) -> None:
         self.status, self.error_code = status, code
@@ -109,6 +111,7 @@ class Account:
 
     def _line(self) -> RequestRecord:
         principal, headers, upstream, usage = self._request.principal, self._request.headers, self.upstream, self.usage
+        controls = self._ask.controls
         return RequestRecord(
             request_id=self._request.request_id,
             organization_id=principal.organization_id,
@@ -116,7 +119,7 @@ class Account:
             environment_id=principal.environment_id,
             key_id=principal.key_id,
             at=self._at.strftime("%Y-%m-%d %H:%M:%S.%f"),
-            endpoint="chat.completions",
+            endpoint=self._endpoint,
             model_requested=self._ask.model[:200],
             model=upstream.model if upstream else "",
             provider=upstream.provider if upstream else "",
@@ -124,8 +127,8 @@ class Account:
             status=self.status,
             latency_ms=round(self._request.elapsed_ms(), 3),
             ttft_ms=round(self.ttft_ms, 3),
-            overhead_ms=0.0 if self._ask.stream else round(self._overhead_ms(), 3),
-            stream=bool(self._ask.stream),
+            overhead_ms=0.0 if self._ask.is_stream else round(self._overhead_ms(), 3),
+            stream=self._ask.is_stream,
             error_code=self.error_code,
             attempts=self.attempts.count if self.attempts else 0,
             cache="off",
@@ -136,7 +139,10 @@ class Account:
             reasoning_tokens=usage.reasoning,
             cost_usd_nanos=self.cost_nanos,
             price_version=upstream.price.version if upstream else "",
-            user_id=(self._ask.user or headers.get(b"x-brokle-user", b"").decode(errors="replace"))[:200],
+            user_id=(self._ask.user or controls.user)[:200],
+            session_id=controls.session,
+            trace_id=controls.trace_id,
+            tags=controls.tags,
             user_agent=headers.get(b"user-agent", b"").decode(errors="replace")[:200],
         )
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import perf_counter_ns
-from typing import Any, Final
+from typing import Final
 
+from apps.routing.edge.asks import Ask
+from apps.routing.edge.dialects.speech import CannotExpress, Format
+from apps.routing.edge.lines import Line
 from apps.routing.edge.plan import Plan
 from apps.routing.edge.upstreams import Answer, Door, NoUsableKey, Upstream
 from brokle.edge.egress import Limits
@@ -25,8 +27,9 @@ _LARGEST_ERROR: Final = 1024 * 1024
 class Refusal(Exception):
     """The upstream answered, and the answer is no. It goes to the caller as it came."""
 
-    def __init__(self, answer: Answer, body: bytes) -> None:
+    def __init__(self, line: Line, answer: Answer, body: bytes) -> None:
         super().__init__(answer.status)
+        self.line = line
         self.status = answer.status
         self.body = body
         self.header = answer.header
@@ -57,10 +60,11 @@ Failure = Refusal | BrokleError
 class Opened:
     """An upstream that has begun to answer well; `first` is what it said first when it streams."""
 
-    __slots__ = ("answer", "first", "upstream")
+    __slots__ = ("answer", "first", "line", "upstream")
 
-    def __init__(self, upstream: Upstream, answer: Answer, first: bytes) -> None:
+    def __init__(self, upstream: Upstream, line: Line, answer: Answer, first: bytes) -> None:
         self.upstream = upstream
+        self.line = line
         self.answer = answer
         self.first = first
 
@@ -70,10 +74,9 @@ class Attempts:
 
     __slots__ = (
         "_ask",
-        "_body_for",
         "_ends_at",
         "_environment_id",
-        "_is_stream",
+        "_format",
         "_loop",
         "_plan",
         "_retries",
@@ -81,14 +84,11 @@ class Attempts:
         "waited_ns",
     )
 
-    def __init__(
-        self, plan: Plan, ask: Any, body_for: Callable[[Upstream], bytes], environment_id: str, *, is_stream: bool
-    ) -> None:
+    def __init__(self, plan: Plan, ask: Ask, spoken: Format, environment_id: str) -> None:
         self._plan = plan
         self._ask = ask
-        self._body_for = body_for
+        self._format = spoken
         self._environment_id = environment_id
-        self._is_stream = is_stream
         self._loop = asyncio.get_running_loop()
         self._ends_at = self._loop.time() + plan.timeout_s
         self._retries = plan.retries
@@ -131,8 +131,13 @@ class Attempts:
     async def _through_doors(self, upstream: Upstream) -> Opened | Failure:
         """A key that is refused rests, and the next one is tried at once."""
         failure: Failure = NoUsableKey()
+        line = Line(self._format, self._ask, upstream)
+        try:
+            body = line.body()
+        except CannotExpress as error:
+            return error
         for door in upstream.doors_of(self._environment_id, self._loop.time()):
-            result = await self._once(upstream, door)
+            result = await self._once(upstream, door, line, body)
             if isinstance(result, Opened):
                 return result
             failure = result
@@ -141,31 +146,34 @@ class Attempts:
             door.rests_until = self._loop.time() + (failure.retry_after_s() or _KEY_RESTS_S)
         return failure
 
-    async def _once(self, upstream: Upstream, door: Door) -> Opened | Failure:
+    async def _once(self, upstream: Upstream, door: Door, line: Line, body: bytes) -> Opened | Failure:
         left_s = self._ends_at - self._loop.time()
         if left_s <= 0:
             return UpstreamTimedOut(f"{upstream.label}: no answer within {self._plan.timeout_s:g} s")
         self.count += 1
         began_ns = perf_counter_ns()
         try:
-            result = await self._exchange(upstream, door, left_s)
+            result = await self._exchange(upstream, door, line, body, left_s)
         except (UpstreamFailed, UpstreamTimedOut, Unavailable) as error:
             result = error
         self.waited_ns += perf_counter_ns() - began_ns
         self._tell_breaker(upstream, result)
         return result
 
-    async def _exchange(self, upstream: Upstream, door: Door, left_s: float) -> Opened | Failure:
+    async def _exchange(
+        self, upstream: Upstream, door: Door, line: Line, body: bytes, left_s: float
+    ) -> Opened | Failure:
         limits = Limits(first_byte_s=left_s, idle_s=left_s, total_s=left_s)
-        answer = await upstream.open(door, self._body_for(upstream), limits, self._ask)
+        is_stream = self._ask.is_stream
+        answer = await upstream.open(door, line.operation, body, limits, is_stream=is_stream)
         try:
             if answer.status >= 400:
-                return Refusal(answer, (await answer.read())[:_LARGEST_ERROR])
-            first = await answer.next_chunk() if self._is_stream else b""
+                return Refusal(line, answer, (await answer.read())[:_LARGEST_ERROR])
+            first = await answer.next_chunk() if is_stream else b""
         except BaseException:
             answer.close()
             raise
-        return Opened(upstream, answer, first)
+        return Opened(upstream, line, answer, first)
 
     def _tell_breaker(self, upstream: Upstream, result: Opened | Failure) -> None:
         breaker = upstream.breaker
@@ -193,7 +201,9 @@ def _is_well(upstream: Upstream, now: float) -> bool:
 
 def is_passing(failure: Failure) -> bool:
     """Whether the same call may go well a little later."""
-    return failure.status in _PASSING if isinstance(failure, Refusal) else not isinstance(failure, NoUsableKey)
+    if isinstance(failure, Refusal):
+        return failure.status in _PASSING
+    return not isinstance(failure, NoUsableKey | CannotExpress)
 
 
 def may_go_on(failure: Failure) -> bool:

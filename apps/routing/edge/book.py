@@ -40,6 +40,8 @@ class ProviderRecord(msgspec.Struct, array_like=True, frozen=True):
     credentials: list[CredentialRecord] = []
     models: list[ModelRecord] = []
     is_open: bool = True
+    options: dict[str, str] = {}
+    """What a dialect needs beside the key: a region, an API version, a project."""
 
 
 class TargetRecord(msgspec.Struct, array_like=True, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from apps.routing.edge.dialects import openai
+from apps.routing.edge.dialects.openai import wire
 from apps.routing.edge.usage import Usage
 from brokle.kernel.errors import NotFound
 from brokle.kernel.ids import new_id
@@ -67,7 +67,8 @@ class EchoAnswer:
         self._pieces = iter(())
 
 
-async def answer(plan: EchoPlan, model: str, ask: openai.Ask) -> EchoAnswer:
+async def answer(plan: EchoPlan, model: str, body: bytes) -> EchoAnswer:
+    ask = wire.read_ask(body)
     if plan.first_delay_s:
         await asyncio.sleep(plan.first_delay_s)
     if plan.fail_status:
@@ -84,7 +85,7 @@ async def answer(plan: EchoPlan, model: str, ask: openai.Ask) -> EchoAnswer:
 def _whole(head: dict[str, Any], text: str, used: Usage) -> bytes:
     message = {"role": "assistant", "content": text, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    return msgspec.json.encode({**head, "choices": [choice], "usage": openai.usage_object(used)})
+    return msgspec.json.encode({**head, "choices": [choice], "usage": wire.usage_object(used)})
 
 
 def _events(head: dict[str, Any], text: str, used: Usage) -> Iterator[bytes]:
@@ -96,8 +97,8 @@ def _events(head: dict[str, Any], text: str, used: Usage) -> Iterator[bytes]:
     for word in words(text):
         yield event({"content": word})
     yield event({}, "stop")
-    yield _data({**head, "choices": [], "usage": openai.usage_object(used)})
-    yield openai.DONE
+    yield _data({**head, "choices": [], "usage": wire.usage_object(used)})
+    yield wire.DONE
 
 
 def _data(event: dict[str, Any]) -> bytes:

@@ -58,7 +58,7 @@ def meter(record: dict[str, Any]) -> dict[str, Any] | None:
         "key_id": record["key_id"],
         "meter": "gateway.requests",
         "quantity": 1,
-        "cost_usd_nanos": record.get("cost_usd_micros", 0),
+        "cost_usd_nanos": record.get("cost_usd_nanos", 0),
         "subject": record["model"],
         "at": record["at"],
     }

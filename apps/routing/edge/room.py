@@ -4,11 +4,14 @@ from typing import Any
 import msgspec
 
 from apps.routing.edge.books import Books
-from apps.routing.edge.chat import Chat
+from apps.routing.edge.calls import Switchboard
+from apps.routing.edge.dialects.openai.chat import ChatFormat
+from apps.routing.edge.dialects.speech import Format
 from apps.routing.edge.models import Models
 from apps.routing.edge.record import meter
 from brokle.edge import protocols
 from brokle.edge.dispatch import Endpoint
+from brokle.edge.http import Request
 from brokle.edge.rooms import Notice, Room
 from brokle.edge.runtime import Runtime
 from brokle.edge.sinks import Table, Usage
@@ -18,9 +21,16 @@ _GET = frozenset({"GET"})
 
 def open_room(runtime: Runtime) -> list[Endpoint]:
     books = Books(runtime)
-    chat, models = Chat(runtime, books), Models(books)
+    switchboard, models = Switchboard(runtime, books), Models(books)
+
+    def endpoint(path: str, spoken: Format) -> Endpoint:
+        async def handle(request: Request) -> None:
+            await switchboard.answer(request, spoken)
+
+        return Endpoint(path, handle, "gateway", spoken.error_shape, meters_itself=True)
+
     return [
-        Endpoint("/v1/chat/completions", chat.handle, "gateway", protocols.openai, meters_itself=True),
+        endpoint("/v1/chat/completions", ChatFormat()),
         Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
         Endpoint("/v1/models/", models.get_model, "gateway", protocols.openai, _GET),
     ]

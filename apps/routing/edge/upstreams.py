@@ -1,11 +1,12 @@
 """One model of one provider, and the doors to it: a door is a key, with its connection written out once."""
 
 import random
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from apps.routing.edge import echo
 from apps.routing.edge.book import CredentialRecord, ModelRecord, ProviderRecord, place_of_credential
-from apps.routing.edge.dialects import openai
+from apps.routing.edge.dialects.catalog import COMPATIBLE, dialect_of
+from apps.routing.edge.dialects.speech import Dialect
 from apps.routing.edge.prices import FREE, Price
 from brokle.edge.egress import EgressClient, Limits
 from brokle.edge.egress import Target as EgressTarget
@@ -13,6 +14,7 @@ from brokle.edge.egress.breaker import Breaker, BreakerBoard
 from brokle.kernel.errors import Unavailable
 from brokle.kernel.sealing import Sealer
 
+_TARGETS_MAX: Final = 256
 OPEN_TO_ALL: Final = CredentialRecord("", b"")
 _JSON: Final = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "brokle"}
 
@@ -31,23 +33,58 @@ class Answer(Protocol):
 class Door:
     """`rests_until` is when a key that was refused may be tried again, on the loop's clock."""
 
-    __slots__ = ("credential_id", "environment_id", "rests_until", "target", "weight")
+    __slots__ = (
+        "_egress",
+        "_headers",
+        "_targets",
+        "credential_id",
+        "environment_id",
+        "rests_until",
+        "secret",
+        "weight",
+    )
 
-    def __init__(self, credential: CredentialRecord, target: EgressTarget) -> None:
+    def __init__(
+        self, credential: CredentialRecord, secret: str, egress: EgressClient, headers: dict[str, str]
+    ) -> None:
         self.credential_id = credential.credential_id
         self.environment_id = credential.environment_id
         self.weight = credential.weight
-        self.target = target
+        self.secret = secret
         self.rests_until = 0.0
+        self._egress = egress
+        self._headers = headers
+        self._targets: dict[str, EgressTarget] = {}
+
+    def target(self, url: str) -> EgressTarget:
+        """Written out once for each address; where names of models are part of it, the oldest make room."""
+        found = self._targets.get(url)
+        if found is None:
+            found = self._targets[url] = self._egress.prepare("POST", url, self._headers)
+            if len(self._targets) > _TARGETS_MAX:
+                del self._targets[next(iter(self._targets))]
+        return found
 
 
 class Upstream:
-    __slots__ = ("breaker", "doors", "label", "model", "price", "provider")
+    __slots__ = ("base_url", "breaker", "dialect", "doors", "label", "model", "options", "price", "provider")
 
     def __init__(
-        self, provider: str, model: ModelRecord, doors: list[Door], breaker: Breaker | None, price: Price | None = None
+        self,
+        provider: str,
+        dialect: Dialect,
+        model: ModelRecord,
+        doors: list[Door],
+        breaker: Breaker | None,
+        *,
+        base_url: str = "",
+        options: dict[str, str] | None = None,
+        price: Price | None = None,
     ) -> None:
         self.provider = provider
+        self.dialect = dialect
+        self.base_url = base_url
+        self.options = options or {}
         self.model = model.upstream
         self.label = f"{provider}/{model.name}"
         self.price = price or model.price
@@ -63,8 +100,9 @@ class Upstream:
         shuffled = sorted(usable, key=lambda door: random.random() ** (1 / max(1, door.weight)), reverse=True)  # noqa: S311 - spreads load
         return sorted(shuffled, key=lambda door: door.rests_until > now)
 
-    async def open(self, door: Door, body: bytes, limits: Limits, ask: Any) -> Answer:
-        return await door.target.open(body, limits=limits)
+    async def open(self, door: Door, operation: str, body: bytes, limits: Limits, *, is_stream: bool) -> Answer:
+        url = self.dialect.address(self.base_url, operation, self.model, self.options, is_stream=is_stream)
+        return await door.target(url).open(body, limits=limits)
 
 
 class EchoUpstream(Upstream):
@@ -73,17 +111,17 @@ class EchoUpstream(Upstream):
     __slots__ = ("_plan",)
 
     def __init__(self, name: str) -> None:
-        super().__init__("echo", ModelRecord(name, name), [], None, FREE)
+        super().__init__("echo", COMPATIBLE, ModelRecord(name, name), [], None, price=FREE)
         self._plan = echo.plan_for(name)
 
     def doors_of(self, environment_id: str, now: float) -> list[Door]:
         return [_HERE]
 
-    async def open(self, door: Door, body: bytes, limits: Limits, ask: Any) -> Answer:
-        return await echo.answer(self._plan, self.model, ask)
+    async def open(self, door: Door, operation: str, body: bytes, limits: Limits, *, is_stream: bool) -> Answer:
+        return await echo.answer(self._plan, self.model, body)
 
 
-_HERE: Final = Door(OPEN_TO_ALL, None)  # type: ignore[arg-type]
+_HERE: Final = Door(OPEN_TO_ALL, "", None, {})  # type: ignore[arg-type]  # nobody is dialed
 
 
 class Workshop:
@@ -97,17 +135,18 @@ class Workshop:
         self._breakers = BreakerBoard()
 
     def doors(self, provider: ProviderRecord) -> list[Door]:
-        url = provider.base_url.rstrip("/") + openai.CHAT_PATH
+        dialect = dialect_of(provider.dialect)
         doors = []
         for credential in provider.credentials or [OPEN_TO_ALL]:
             secret = self._secret(credential)
-            target = self._egress.prepare("POST", url, {**_JSON, **openai.authorization(secret)})
-            doors.append(Door(credential, target))
+            headers = {**_JSON, **dialect.headers(secret, provider.options)}
+            doors.append(Door(credential, secret, self._egress, headers))
         return doors
 
     def upstream(self, provider: ProviderRecord, model: ModelRecord, doors: list[Door]) -> Upstream:
         breaker = self._breakers.breaker(f"{provider.provider_id}/{model.upstream}")
-        return Upstream(provider.name, model, doors, breaker)
+        dialect, base_url = dialect_of(provider.dialect), provider.base_url.rstrip("/")
+        return Upstream(provider.name, dialect, model, doors, breaker, base_url=base_url, options=provider.options)
 
     def _secret(self, credential: CredentialRecord) -> str:
         if not credential.sealed:

@@ -74,13 +74,16 @@ class Hub:
                 # It outlives whoever came first, and so is no part of that one's trace or log lines.
                 self._reader = asyncio.create_task(self._read(), context=Context())
             elif len(members) == 1 and self._pubsub is not None:
-                with contextlib.suppress(RedisError, OSError):
-                    await self._pubsub.subscribe(channel(room))
+                await self._subscribe(self._pubsub, room)
             try:
                 async with asyncio.timeout(_CONFIRM_S):
                     await confirmed.wait()
             except TimeoutError:
                 span.fail("TimeoutError")
+
+    async def _subscribe(self, pubsub: redis_asyncio.client.PubSub, *rooms: str) -> None:
+        with contextlib.suppress(RedisError, OSError):
+            await pubsub.subscribe(*(channel(room) for room in rooms))
 
     async def leave(self, room: str, watcher: Watcher) -> None:
         members = self._rooms.get(room, set())
@@ -114,8 +117,12 @@ class Hub:
         try:
             async with client.pubsub() as pubsub:
                 # A channel of our own keeps the connection subscribed while no room is watched.
-                await pubsub.subscribe(CHANNEL, *(channel(room) for room in self._rooms))
+                known = set(self._rooms)
+                await pubsub.subscribe(CHANNEL, *(channel(room) for room in known))
                 self._pubsub = pubsub
+                # Whoever came while that was on its way found no subscription to join.
+                if late := self._rooms.keys() - known:
+                    await self._subscribe(pubsub, *late)
                 while True:
                     message = await pubsub.get_message(timeout=30)
                     if message is not None:

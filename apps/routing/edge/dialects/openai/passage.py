@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from apps.routing.edge.dialects import openai
+from apps.routing.edge.dialects.openai.wire import DONE, find_reply
+from apps.routing.edge.dialects.sse import EventTooLarge
 from apps.routing.edge.splice import Renaming, joined, members_of, with_last_member
 from apps.routing.edge.usage import Usage
 
@@ -17,10 +18,6 @@ _FINISHES: Final = re.compile(rb'"finish_reason"\s*:\s*"')
 _EMPTY_USAGE: Final = re.compile(rb',\s*"usage"\s*:\s*null')
 _BOUNDARY: Final = re.compile(rb"(?:\r\n\r\n|\n\n|\r\r)")
 _LARGEST_EVENT: Final = 8 * 1024 * 1024
-
-
-class EventTooLarge(Exception):
-    """One event without an end; nothing sensible follows."""
 
 
 class Passage:
@@ -73,12 +70,12 @@ class Passage:
         out = self._release()
         if self.is_finished and not self.is_done and not self.is_failed:
             self.is_done = True
-            out += openai.DONE
+            out += DONE
         return out
 
     def _learn_name(self, block: bytes) -> None:
         """Every event of a stream carries the same name, so that the first one tells what to look for."""
-        reply = openai.find_reply(_payload(_events(block)[0]))
+        reply = find_reply(_payload(_events(block)[0]))
         name = bytes(reply.model) if reply is not None else b""
         if name and name != msgspec.json.encode(self._asked):
             self._renaming = Renaming(name, self._asked)
@@ -101,7 +98,7 @@ class Passage:
         if payload == b"[DONE]":
             self.is_done = True
             return self._release() + event
-        reply = openai.find_reply(payload)
+        reply = find_reply(payload)
         if reply is None:
             return self._release_unadorned() + event
         self.events += 1

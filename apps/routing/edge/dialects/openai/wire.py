@@ -4,10 +4,11 @@ from typing import Any, Final
 
 import msgspec
 
+from apps.routing.edge.dialects.speech import decoded
+from apps.routing.edge.reply import Failed
 from apps.routing.edge.usage import Usage
 from brokle.kernel.errors import BadRequest
 
-CHAT_PATH: Final = "/chat/completions"
 DONE: Final = b"data: [DONE]\n\n"
 
 
@@ -15,8 +16,8 @@ class StreamOptions(msgspec.Struct):
     include_usage: bool | None = False
 
 
-class Ask(msgspec.Struct):
-    """What the gateway itself reads; everything else is the provider's business."""
+class LightAsk(msgspec.Struct):
+    """What the gateway itself reads of a chat request; everything else is the provider's business."""
 
     model: str
     messages: msgspec.Raw
@@ -25,6 +26,8 @@ class Ask(msgspec.Struct):
     user: str | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    brokle: msgspec.Raw = msgspec.Raw(b"")
+    drop_unsupported: bool | None = None
 
     @property
     def output_bound(self) -> int | None:
@@ -85,17 +88,27 @@ class Reply(msgspec.Struct):
         return bytes(self.error) not in {b"", b"null"}
 
 
-_decode_ask: Final = msgspec.json.Decoder(Ask).decode
+class _ErrorObject(msgspec.Struct):
+    message: str | None = None
+    type: str | None = None
+    param: str | None = None
+    code: str | int | None = None
+
+
+class _Refusal(msgspec.Struct):
+    """`{"error": {…}}`, and the looser forms that servers of this dialect answer with too."""
+
+    error: _ErrorObject | str | None = None
+    message: str | None = None
+
+
+_decode_refusal: Final = msgspec.json.Decoder(_Refusal).decode
+_ask_decoder: Final = msgspec.json.Decoder(LightAsk)
 _decode_reply: Final = msgspec.json.Decoder(Reply).decode
 
 
-def read_ask(body: bytes) -> Ask:
-    try:
-        ask = _decode_ask(body)
-    except msgspec.ValidationError as error:
-        raise BadRequest(str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest("The body is not valid JSON") from error
+def read_ask(body: bytes) -> LightAsk:
+    ask: LightAsk = decoded(body, _ask_decoder)
     if bytes(ask.messages).translate(None, b" \t\r\n") == b"[]" or not bytes(ask.messages).startswith(b"["):
         raise BadRequest("`messages` must be a list with at least one message", field="messages")
     return ask
@@ -109,13 +122,39 @@ def find_reply(body: bytes) -> Reply | None:
         return None
 
 
-def authorization(secret: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {secret}"} if secret else {}
-
-
 def usage_object(usage: Usage) -> dict[str, Any]:
+    """OpenAI's way of counting: what was cached is part of the prompt, what was reasoned part of the completion."""
+    read: dict[str, Any] = {"cached_tokens": usage.cache_read}
+    if usage.audio_input:
+        read["audio_tokens"] = usage.audio_input
+    if usage.cache_write_5m or usage.cache_write_1h:
+        read["cache_creation_tokens"] = usage.cache_write_5m + usage.cache_write_1h
+    made: dict[str, Any] = {"reasoning_tokens": usage.reasoning}
+    if usage.audio_output:
+        made["audio_tokens"] = usage.audio_output
     return {
         "prompt_tokens": usage.all_input,
         "completion_tokens": usage.all_output,
         "total_tokens": usage.total,
+        "prompt_tokens_details": read,
+        "completion_tokens_details": made,
     }
+
+
+def refusal_of(status: int, body: bytes) -> Failed:
+    """The provider's own words about why not; whatever form they come in, something is said."""
+    try:
+        found = _decode_refusal(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        text = body[:2000].decode(errors="replace").strip()
+        return Failed(text or f"The upstream service answered {status}", "upstream_error", status=status)
+    error = found.error if isinstance(found.error, _ErrorObject) else _ErrorObject(message=found.error or found.message)
+    code = None if error.code is None else str(error.code)
+    message = error.message or f"The upstream service answered {status}"
+    return Failed(message, error.type or "upstream_error", code, error.param, status)
+
+
+def error_object(failure: Failed) -> bytes:
+    """The same four members for every failure, as the SDKs expect them."""
+    error = {"message": failure.message, "type": failure.type, "param": failure.param, "code": failure.code}
+    return msgspec.json.encode({"error": error})

@@ -1,0 +1,32 @@
+"""What one caller asks for, as much of it as the gateway reads whatever the format."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.routing.edge.controls import Controls
+from apps.routing.edge.conversation import Conversation
+
+
+@dataclass(slots=True)
+class Ask:
+    """`body` stays as it came; the conversation in it is read only when a provider speaks another dialect."""
+
+    model: str
+    body: bytes
+    controls: Controls
+    read: Callable[["Ask"], Conversation]
+    is_stream: bool = False
+    input_size: int = 0
+    """Bytes of what goes to the model, from which its tokens are guessed."""
+    output_bound: int | None = None
+    user: str = ""
+    wants_usage: bool = True
+    light: Any = None
+    """What the format itself read of the body."""
+    _conversation: Conversation | None = field(default=None, init=False)
+
+    def conversation(self) -> Conversation:
+        if self._conversation is None:
+            self._conversation = self.read(self)
+        return self._conversation

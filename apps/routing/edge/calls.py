@@ -1,0 +1,185 @@
+"""One call to a model, whatever the format: admitted, tried, answered, recorded."""
+
+import asyncio
+from time import perf_counter_ns
+from typing import Final
+
+from apps.routing.edge.account import Account
+from apps.routing.edge.admission import Admission, Estimate
+from apps.routing.edge.asks import Ask
+from apps.routing.edge.attempts import Attempts, Opened, Refusal
+from apps.routing.edge.books import Books
+from apps.routing.edge.dialects.speech import Format, Stream
+from apps.routing.edge.dialects.sse import EventTooLarge
+from apps.routing.edge.keep_alive import KeepAlive
+from apps.routing.edge.plan import ModelNotFound, Plan
+from apps.routing.edge.reply import Failed
+from apps.routing.edge.splice import with_last_member
+from apps.routing.edge.usage import Usage
+from brokle.edge.http import JSON, ClientGone, Header, Request
+from brokle.edge.runtime import Runtime
+from brokle.edge.spool import MONEY, recorder
+from brokle.kernel.errors import BrokleError
+
+_SSE: Final[tuple[Header, ...]] = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+_PASSED_ON: Final = ("retry-after", "retry-after-ms", "x-should-retry")
+_INTERRUPTED: Final = Failed("The upstream service broke off its answer", "server_error", "upstream_interrupted")
+
+
+class Switchboard:
+    """What all formats share: one owner of limits, spool and books."""
+
+    def __init__(self, runtime: Runtime, books: Books) -> None:
+        self._spool = runtime.spool
+        self._limiter = runtime.limiter
+        self._books = books
+        self._record = recorder(runtime.spool, MONEY, "request")
+
+    async def answer(self, request: Request, spoken: Format) -> None:
+        self._spool.check_room(MONEY)
+        ask = spoken.read_ask(request, await request.body())
+        plan = self._plan(request, ask)
+        admission = Admission(self._limiter)
+        account = Account(request, ask, spoken.endpoint, plan, self._record)
+        call = Call(request, spoken, ask, plan, account)
+        try:
+            await admission.take(request, plan, Estimate(account.estimated_input, ask.output_bound))
+            await call.run()
+        except Refusal as refusal:
+            await call.refuse(refusal)
+        except BrokleError as error:
+            account.fail(error.status, error.code)
+            raise
+        except (ClientGone, asyncio.CancelledError):
+            account.fail(499, "client_closed_request")
+            raise
+        finally:
+            call.close()
+            await admission.settle(account.usage, account.cost_nanos)
+
+    def _plan(self, request: Request, ask: Ask) -> Plan:
+        name = ask.controls.route or ask.model
+        allowed = request.principal.allowed_models
+        if allowed and name not in allowed:
+            raise ModelNotFound(name)
+        plan = self._books.of(request.principal.project_id).plan(name)
+        if ask.controls.timeout_s is not None:
+            plan.timeout_s = min(plan.timeout_s, ask.controls.timeout_s)
+        return plan
+
+
+class Call:
+    """One question from parsed body to record."""
+
+    __slots__ = ("_account", "_ask", "_format", "_is_gone", "_opened", "_plan", "_request")
+
+    def __init__(self, request: Request, spoken: Format, ask: Ask, plan: Plan, account: Account) -> None:
+        self._request, self._format, self._ask, self._plan, self._account = request, spoken, ask, plan, account
+        self._opened: Opened | None = None
+        self._is_gone = False
+
+    async def run(self) -> None:
+        environment_id = self._request.principal.environment_id
+        attempts = self._account.attempts = Attempts(self._plan, self._ask, self._format, environment_id)
+        opened = self._opened = await attempts.open()
+        self._account.upstream = opened.upstream
+        self._account.ttft_ms = self._request.elapsed_ms()
+        if self._ask.is_stream:
+            await self._stream(opened)
+        else:
+            await self._whole(opened)
+
+    async def _whole(self, opened: Opened) -> None:
+        """Recorded before the caller hears of it: what was acknowledged is never lost."""
+        began_ns = perf_counter_ns()
+        raw = await opened.answer.read()
+        self._account.body_ns = perf_counter_ns() - began_ns
+        body, usage = opened.line.whole(raw)
+        self._account.settle(usage or self._account.guess(answered_bytes=len(raw)))
+        if self._account.wants_metadata:
+            body = with_last_member(body, b"brokle", self._account.metadata())
+        self._account.write()
+        await self._request.reply(opened.answer.status, body, JSON, *self._account.final_headers())
+
+    async def _stream(self, opened: Opened) -> None:
+        passage = opened.line.stream(self._metadata_after if self._account.wants_metadata else None, self._guess)
+        await self._request.start(200, *_SSE, *self._account.headers())
+        watch = asyncio.create_task(self._watch(opened))
+        alive = KeepAlive(self._request)
+        try:
+            await self._relay(opened, passage, alive)
+        finally:
+            alive.stop()
+            watch.cancel()
+            self._account.settle(self._used(passage))
+
+    async def _relay(self, opened: Opened, passage: Stream, alive: KeepAlive) -> None:
+        chunk = opened.first
+        try:
+            while chunk:
+                out = passage.feed(chunk)
+                if out:
+                    alive.heard()
+                    await self._request.chunk(out)
+                if passage.is_failed:
+                    break
+                chunk = await opened.answer.next_chunk()
+        except (BrokleError, EventTooLarge) as error:
+            if self._is_gone:
+                raise ClientGone from error
+            await self._break_off(passage)
+            return
+        last = b"" if passage.is_failed else passage.finish()
+        if passage.is_failed:
+            self._account.fail(502, "upstream_error")
+            self._end(passage)
+            await self._request.finish(last)
+        elif not passage.is_done:
+            await self._break_off(passage)
+        else:
+            self._end(passage)
+            await self._request.finish(last)
+
+    async def _break_off(self, passage: Stream) -> None:
+        """The upstream ended in the middle: said in the stream itself, since a stream that just ends looks whole."""
+        self._account.fail(502, "upstream_interrupted")
+        self._end(passage)
+        await self._request.finish(self._format.writer(self._ask).fail(_INTERRUPTED))
+
+    def _end(self, passage: Stream) -> None:
+        self._account.settle(self._used(passage))
+        self._account.write()
+
+    def _used(self, passage: Stream) -> Usage:
+        return passage.usage or self._guess(passage.events)
+
+    def _guess(self, events: int) -> Usage:
+        """Where the upstream said nothing, an event is taken for a token."""
+        return self._account.guess(output_tokens=events)
+
+    def _metadata_after(self, usage: Usage) -> bytes:
+        self._account.settle(usage)
+        return self._account.metadata()
+
+    async def _watch(self, opened: Opened) -> None:
+        """Whoever leaves stops the upstream too: nobody pays for words that nobody reads."""
+        await self._request.gone()
+        self._is_gone = True
+        opened.answer.close()
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """The upstream's own words, status and advice."""
+        self._account.fail(refusal.status, "upstream_error")
+        self._account.write()
+        body = refusal.line.refusal(refusal.status, refusal.body, self._request.request_id)
+        advice = [(name.encode(), value.encode()) for name in _PASSED_ON if (value := refusal.header(name))]
+        await self._request.reply(refusal.status, body, JSON, *self._account.headers(), *advice)
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.answer.close()
+        self._account.write()

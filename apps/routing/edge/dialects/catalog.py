@@ -1,0 +1,14 @@
+"""The dialects by name."""
+
+from typing import Final
+
+from apps.routing.edge.dialects.openai.dialect import OpenAI
+from apps.routing.edge.dialects.speech import Dialect
+
+COMPATIBLE: Final = OpenAI("openai-compatible", "an OpenAI-compatible service")
+DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (COMPATIBLE, OpenAI("openai", "OpenAI"))}
+
+
+def dialect_of(name: str) -> Dialect:
+    """An older process that reads a newer book knows fewer names; most providers speak OpenAI's."""
+    return DIALECTS.get(name, COMPATIBLE)

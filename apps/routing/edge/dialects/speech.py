@@ -1,0 +1,161 @@
+"""What every dialect and every wire format can do; each is a package of the same few modules.
+
+A *format* is how callers speak to us, a *dialect* how a provider is spoken to. Where a dialect also understands the
+caller's format as it is, bytes are relayed; else the format reads a `Conversation` and the dialect writes it, the
+dialect reads `Event`s and the format writes those.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from apps.routing.edge.asks import Ask
+from apps.routing.edge.conversation import Conversation
+from apps.routing.edge.reply import Event, Failed, Finished, WholeReply
+from apps.routing.edge.usage import Usage
+from brokle.edge.http import Request
+from brokle.edge.protocols import ErrorShape
+from brokle.kernel.errors import BadRequest
+
+CHAT: Final = "chat"
+"""The operation all formats of conversation share; embeddings, images and the like have their own names."""
+
+Pairs = list[tuple[str, str]]
+
+
+class CannotExpress(BadRequest):
+    """What the chosen provider has no way to be told; said by the name the caller gave it."""
+
+    code = "unsupported_parameter"
+
+    def __init__(self, field: str, dialect: str, why: str = "") -> None:
+        because = f" ({why})" if why else ""
+        super().__init__(
+            f"`{field}` cannot be said to {dialect}{because}; leave it out, or send `drop_unsupported: true`",
+            field=field,
+        )
+
+
+class Missing:
+    """Collects what a dialect cannot express: refused at once, or left out where the caller allows that."""
+
+    __slots__ = ("_dialect", "_drops", "dropped")
+
+    def __init__(self, conversation: Conversation, dialect: str) -> None:
+        self._dialect = dialect
+        self._drops = conversation.drops_unsupported
+        self.dropped: list[str] = []
+
+    def note(self, field: str, why: str = "") -> None:
+        if not self._drops:
+            raise CannotExpress(field, self._dialect, why)
+        self.dropped.append(field)
+
+    def note_rest(self, conversation: Conversation) -> None:
+        for name in conversation.rest:
+            self.note(name)
+
+
+class Reader(Protocol):
+    """Bytes of a provider's stream, in whatever pieces they come, to events."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the provider said that this is all; a stream that just ends was broken off."""
+
+    def feed(self, chunk: bytes) -> list[Event]: ...
+    def finish(self) -> list[Event]:
+        """At the end of the upstream: what was held back."""
+
+
+class Writer(Protocol):
+    """Events to bytes of the caller's format."""
+
+    def write(self, event: Event) -> bytes:
+        """All but `Finished`, `Used` and `Failed`, which are kept for the end."""
+
+    def end(self, finished: list[Finished], usage: Usage, metadata: bytes) -> bytes:
+        """`metadata` is the `brokle` object, or empty; it rides in the event that carries the finish reason."""
+
+    def fail(self, failure: Failed) -> bytes:
+        """An error inside the stream; nothing follows it, least of all a claim that all is done."""
+
+
+class Stream(Protocol):
+    """A stream on its way through, relayed or translated."""
+
+    events: int
+    usage: Usage | None
+    is_done: bool
+    is_failed: bool
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may go to the caller now."""
+
+    def finish(self) -> bytes:
+        """At the end of the upstream: what was held back, and the end where the upstream left it unsaid."""
+
+
+class Format(Protocol):
+    """How callers speak to us."""
+
+    name: str
+    endpoint: str
+    operation: str
+    error_shape: ErrorShape
+
+    def read_ask(self, request: Request, body: bytes) -> Ask: ...
+    def relayed(self, ask: Ask, model: str) -> bytes:
+        """For a provider that understands this format: the caller's bytes, with what must differ changed in place."""
+
+    def find_light(self, body: bytes) -> "Light | None":
+        """None for what is no answer of this format."""
+
+    def passage(self, ask: Ask, metadata: Callable[[], bytes] | None) -> Stream:
+        """Relays a stream; `metadata` makes the `brokle` object once the usage is known, None leaves it out."""
+
+    def write_whole(self, reply: WholeReply, ask: Ask) -> bytes: ...
+    def writer(self, ask: Ask) -> Writer: ...
+    def refusal(self, failure: Failed, request_id: str) -> bytes: ...
+
+
+class Dialect(Protocol):
+    """How a provider is spoken to."""
+
+    name: str
+    title: str
+
+    def speaks(self, format_name: str) -> bool:
+        """Whether the provider understands this format of callers as it is."""
+
+    def address(
+        self, base_url: str, operation: str, model: str, options: dict[str, str], *, is_stream: bool
+    ) -> str: ...
+    def headers(self, secret: str, options: dict[str, str]) -> dict[str, str]: ...
+    def write_request(self, conversation: Conversation, model: str) -> bytes:
+        """Raises CannotExpress."""
+
+    def read_whole(self, body: bytes) -> WholeReply:
+        """Raises msgspec.DecodeError for what is no answer of this dialect."""
+
+    def reader(self) -> Reader: ...
+    def read_refusal(self, status: int, body: bytes) -> Failed: ...
+
+
+def decoded(body: bytes, decoder: Any) -> Any:
+    """A request's body by its type, or a 400 that says where it is wrong."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise BadRequest(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest("The body is not valid JSON") from error
+
+
+class Light(msgspec.Struct):
+    """What is read of an answer that is relayed: `model` is the member's value as written, quotes included."""
+
+    usage: Usage | None
+    model: bytes
+    is_error: bool = False

@@ -1,0 +1,54 @@
+"""Server-sent events as providers send them: cut anywhere, ended by any kind of line break."""
+
+import re
+from typing import Final
+
+_BOUNDARY: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_LARGEST: Final = 8 * 1024 * 1024
+
+
+class EventTooLarge(Exception):
+    """One event without an end; nothing sensible follows."""
+
+
+class Events:
+    """Feeds on chunks, gives `(event, data)` of every event that is whole; comments are left out."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[tuple[bytes, bytes]]:
+        data = self._rest + chunk
+        found = []
+        start = 0
+        for end in _BOUNDARY.finditer(data):
+            event = parsed(data[start : end.start()])
+            if event is not None:
+                found.append(event)
+            start = end.end()
+        self._rest = data[start:]
+        if len(self._rest) > _LARGEST:
+            raise EventTooLarge
+        return found
+
+    def finish(self) -> list[tuple[bytes, bytes]]:
+        """What stood at the end without its empty line."""
+        event = parsed(self._rest)
+        self._rest = b""
+        return [] if event is None else [event]
+
+
+def parsed(block: bytes) -> tuple[bytes, bytes] | None:
+    name, data = b"", []
+    for line in block.splitlines():
+        if line.startswith(b"data:"):
+            data.append(line[5:].removeprefix(b" "))
+        elif line.startswith(b"event:"):
+            name = line[6:].strip()
+    return (name, b"\n".join(data)) if data else None
+
+
+def written(data: bytes, event: bytes = b"") -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (event, data) if event else b"data: %b\n\n" % data

@@ -1,0 +1,139 @@
+"""How one call is spoken to one upstream: its own bytes where both sides speak alike, else translated."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from apps.routing.edge.asks import Ask
+from apps.routing.edge.dialects.speech import CHAT, CannotExpress, Format, Stream, Writer
+from apps.routing.edge.reply import Event, Failed, Finished, Used, WholeReply
+from apps.routing.edge.splice import Renaming
+from apps.routing.edge.upstreams import Upstream
+from apps.routing.edge.usage import Usage
+from brokle.kernel.errors import UpstreamFailed
+
+Metadata = Callable[[Usage], bytes]
+Guess = Callable[[int], Usage]
+"""From the number of events to what they probably used."""
+
+_encode = msgspec.json.Encoder().encode
+_CONVERSATIONS: Final = frozenset({CHAT, "completions", "messages", "responses", "generate"})
+
+
+class Line:
+    """One for each upstream that is tried."""
+
+    __slots__ = ("_ask", "_format", "_upstream", "is_relay", "operation")
+
+    def __init__(self, spoken: Format, ask: Ask, upstream: Upstream) -> None:
+        self._format = spoken
+        self._ask = ask
+        self._upstream = upstream
+        self.is_relay = upstream.dialect.speaks(spoken.name)
+        self.operation = spoken.operation if self.is_relay else CHAT
+
+    def body(self) -> bytes:
+        """Raises CannotExpress."""
+        if self.is_relay:
+            return self._format.relayed(self._ask, self._upstream.model)
+        if self._format.operation not in _CONVERSATIONS:
+            raise CannotExpress(self._format.endpoint, self._upstream.dialect.title)
+        return self._upstream.dialect.write_request(self._ask.conversation(), self._upstream.model)
+
+    def whole(self, body: bytes) -> tuple[bytes, Usage | None]:
+        """The answer as the caller gets it, and what it used where the upstream says so."""
+        if not self.is_relay:
+            return self._translated(body)
+        light = self._format.find_light(body)
+        if light is None:
+            raise UpstreamFailed(f"{self._upstream.label} did not answer with JSON")
+        if light.model and light.model != _encode(self._ask.model):
+            body = Renaming(light.model, self._ask.model).apply(body)
+        return body, light.usage
+
+    def stream(self, metadata: Metadata | None, guess: Guess) -> Stream:
+        """`metadata` makes the `brokle` object of what was used; None leaves it out."""
+        if not self.is_relay:
+            return Translated(self._format.writer(self._ask), self._upstream, metadata, guess)
+        if metadata is None:
+            return self._format.passage(self._ask, None)
+        passage: Stream = self._format.passage(self._ask, lambda: metadata(passage.usage or guess(passage.events)))
+        return passage
+
+    def refusal(self, status: int, body: bytes, request_id: str) -> bytes:
+        """The upstream's own words; only what carried them may be ours."""
+        if self.is_relay:
+            light = self._format.find_light(body)
+            if light is not None and light.is_error:
+                return body
+        return self._format.refusal(self._upstream.dialect.read_refusal(status, body), request_id)
+
+    def _translated(self, body: bytes) -> tuple[bytes, Usage | None]:
+        try:
+            reply: WholeReply = self._upstream.dialect.read_whole(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise UpstreamFailed(f"{self._upstream.label} did not answer in its own form") from error
+        usage = next((event.usage for event in reply.events if isinstance(event, Used)), None)
+        return self._format.write_whole(reply, self._ask), usage
+
+
+class Translated:
+    """A stream read in one dialect and written in another; how it ends is kept until the usage is known."""
+
+    __slots__ = (
+        "_finished",
+        "_guess",
+        "_metadata",
+        "_reader",
+        "_upstream",
+        "_writer",
+        "events",
+        "is_done",
+        "is_failed",
+        "usage",
+    )
+
+    def __init__(self, writer: Writer, upstream: Upstream, metadata: Metadata | None, guess: Guess) -> None:
+        self._reader = upstream.dialect.reader()
+        self._writer = writer
+        self._upstream = upstream
+        self._metadata = metadata
+        self._guess = guess
+        self._finished: list[Finished] = []
+        self.events = 0
+        self.usage: Usage | None = None
+        self.is_done = self.is_failed = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        try:
+            return self._written(self._reader.feed(chunk))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise UpstreamFailed(f"{self._upstream.label} did not answer in its own form") from error
+
+    def finish(self) -> bytes:
+        try:
+            out = self._written(self._reader.finish())
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return b""
+        if self.is_failed or not self._reader.is_complete:
+            return out
+        self.is_done = True
+        usage = self.usage or self._guess(self.events)
+        metadata = self._metadata(usage) if self._metadata is not None else b""
+        return out + self._writer.end(self._finished, usage, metadata)
+
+    def _written(self, events: list[Event]) -> bytes:
+        out = b""
+        for event in events:
+            self.events += 1
+            if isinstance(event, Finished):
+                self._finished.append(event)
+            elif isinstance(event, Used):
+                self.usage = event.usage
+            elif isinstance(event, Failed):
+                self.is_failed = True
+                return out + self._writer.fail(event)
+            else:
+                out += self._writer.write(event)
+        return out
