@@ -9,20 +9,23 @@ class RoutingConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.orgs import facade as orgs
+        from apps.routing.edge import catalogue
         from apps.routing.edge.book import KIND
         from apps.routing.selectors.requests import find_first_request
         from apps.routing.services.configuration import ProviderEntry, RouteEntry, apply_providers, apply_routes
-        from apps.routing.snapshot import compile_book, compile_books
+        from apps.routing.snapshot import compile_book, compile_books, compile_catalogue, compile_catalogues
         from brokle.engines.analytics import forget_organization
         from brokle.kernel.extensions import (
             ConfigSection,
             LiveRoom,
             OrganizationPurge,
+            PeriodicTask,
             SnapshotPart,
             config_sections,
             first_request,
             live_rooms,
             organization_purges,
+            periodic_tasks,
             snapshot_parts,
         )
 
@@ -36,5 +39,9 @@ class RoutingConfig(AppConfig):
         config_sections.register("providers", providers, order=10)
         config_sections.register("routes", ConfigSection("routes", list[RouteEntry], apply_routes), order=20)
         snapshot_parts.register(KIND, SnapshotPart(KIND, compile_book, compile_books))
+        shelves = SnapshotPart(catalogue.KIND, compile_catalogue, compile_catalogues)
+        snapshot_parts.register(catalogue.KIND, shelves)
+        refresh = PeriodicTask("routing.refresh_catalogue", "routing.refresh_catalogue", every_seconds=600, queue="low")
+        periodic_tasks.register(refresh.name, refresh)
         live_rooms.register("requests", LiveRoom("requests", may_join))
         first_request.register("routing", find_first_request)
