@@ -32,9 +32,11 @@ class RoutingConfig(AppConfig):
         async def may_join(user: object, environment_id: str) -> bool:
             return await orgs.may_watch_environment(str(getattr(user, "pk", "")), environment_id, "requests.read")
 
-        organization_purges.register(
-            "routing", OrganizationPurge("routing", lambda id_: forget_organization("request_logs", id_))
-        )
+        def forget(organization_id: str) -> None:
+            for table in ("request_logs", "ai_routing_metrics"):
+                forget_organization(table, organization_id)
+
+        organization_purges.register("routing", OrganizationPurge("routing", forget))
         providers = ConfigSection("providers", list[ProviderEntry], apply_providers)
         config_sections.register("providers", providers, order=10)
         config_sections.register("routes", ConfigSection("routes", list[RouteEntry], apply_routes), order=20)

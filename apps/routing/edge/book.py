@@ -60,7 +60,7 @@ class TargetRecord(msgspec.Struct, array_like=True, frozen=True):
 
 
 class RouteRecord(msgspec.Struct, array_like=True, frozen=True):
-    """`cache` is how answers are kept, in JSON; empty is not at all."""
+    """`cache` is how answers are kept, in JSON; empty is not at all. `settings` is the definition's rest, in JSON."""
 
     route_id: str
     name: str
@@ -70,6 +70,7 @@ class RouteRecord(msgspec.Struct, array_like=True, frozen=True):
     retries: int = 0
     timeout_ms: int = 0
     cache: bytes = b""
+    settings: bytes = b""
 
 
 class BookRecord(msgspec.Struct, array_like=True, frozen=True):

@@ -17,6 +17,18 @@ from brokle.edge.runtime import Runtime
 from brokle.edge.sinks import Table, Usage
 
 _GET = frozenset({"GET"})
+_DECISIONS_TOLD = 20
+"""Of one batch; a watcher sees what happens, the table holds all of it."""
+_TOLD = {
+    "request_id": "",
+    "route": "",
+    "strategy": "",
+    "provider": "",
+    "model": "",
+    "attempt": 0,
+    "status": 0,
+    "cause": "",
+}
 
 
 def open_room(runtime: Runtime) -> list[Endpoint]:
@@ -46,12 +58,16 @@ def announce(records: dict[str, list[bytes]]) -> Iterator[Notice]:
     for environment, (count, record) in latest.items():
         last = {name: record[name] for name in ("request_id", "model", "provider", "status", "latency_ms")}
         yield f"requests:{environment}", "metrics.updated", {"requests": count, "last": last}
+    for payload in records.get("attempt", [])[-_DECISIONS_TOLD:]:
+        decision = msgspec.json.decode(payload)
+        told = {name: decision.get(name, "") for name in _TOLD}
+        yield f"requests:{decision['environment_id']}", "routing.decision", told
 
 
 ROOM = Room(
     name="routing",
     open=open_room,
-    tables=(Table("request", "request_logs"),),
+    tables=(Table("request", "request_logs"), Table("attempt", "ai_routing_metrics")),
     usages=(Usage("request", meter),),
     announce=announce,
 )
