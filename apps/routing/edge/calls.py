@@ -120,6 +120,8 @@ class Call:
         self._account.ttft_ms = self._request.elapsed_ms()
         if self._ask.is_stream:
             await self._stream(opened)
+        elif opened.line.is_binary and not opened.answer.header("content-type").startswith("application/json"):
+            await self._binary(opened)
         else:
             await self._whole(opened)
 
@@ -129,11 +131,30 @@ class Call:
         raw = await opened.answer.read()
         self._account.body_ns = perf_counter_ns() - began_ns
         body, usage = opened.line.whole(raw)
-        self._account.settle(usage or self._account.guess(answered_bytes=len(raw)))
+        self._account.settle(usage or opened.line.known_usage() or self._account.guess(answered_bytes=len(raw)))
         if self._account.wants_metadata:
             body = with_last_member(body, b"brokle", self._account.metadata())
         self._account.write()
         await self._request.reply(opened.answer.status, body, JSON, *self._account.final_headers())
+
+    async def _binary(self, opened: Opened) -> None:
+        """Sound and the like: passed on piece by piece, as what the upstream says it is."""
+        self._account.settle(opened.line.known_usage() or Usage())
+        kind = opened.answer.header("content-type", "application/octet-stream").encode("latin-1", "replace")
+        await self._request.start(opened.answer.status, (b"content-type", kind), *self._account.headers())
+        watch = asyncio.create_task(self._watch(opened))
+        try:
+            while chunk := await opened.answer.next_chunk():
+                await self._request.chunk(chunk)
+        except BrokleError as error:
+            self._account.fail(499, "client_closed_request") if self._is_gone else self._account.fail(
+                502, "upstream_interrupted"
+            )
+            raise ClientGone from error  # a body of unknown length that is not finished reads as broken off
+        finally:
+            watch.cancel()
+        self._account.write()
+        await self._request.finish()
 
     async def _stream(self, opened: Opened) -> None:
         passage = opened.line.stream(self._metadata_after if self._account.wants_metadata else None, self._guess)

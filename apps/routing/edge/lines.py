@@ -52,6 +52,13 @@ class Line:
             body = Renaming(light.model, self._ask.model).apply(body)
         return body, light.usage
 
+    @property
+    def is_binary(self) -> bool:
+        return self._format.is_binary
+
+    def known_usage(self) -> Usage | None:
+        return self._format.known_usage(self._ask)
+
     def stream(self, metadata: Metadata | None, guess: Guess) -> Stream:
         """`metadata` makes the `brokle` object of what was used; None leaves it out."""
         if not self.is_relay:

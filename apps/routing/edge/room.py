@@ -6,6 +6,8 @@ import msgspec
 from apps.routing.edge.books import Books
 from apps.routing.edge.calls import Switchboard
 from apps.routing.edge.dialects.openai.chat import ChatFormat
+from apps.routing.edge.dialects.openai.completions import CompletionsFormat
+from apps.routing.edge.dialects.openai.plain import PlainFormat, by_nothing, by_pictures, by_searches, by_tokens
 from apps.routing.edge.dialects.speech import Format
 from apps.routing.edge.models import Models
 from apps.routing.edge.record import meter
@@ -16,6 +18,13 @@ from brokle.edge.rooms import Notice, Room
 from brokle.edge.runtime import Runtime
 from brokle.edge.sinks import Table, Usage
 
+_PLAIN: dict[str, Format] = {
+    "/v1/embeddings": PlainFormat("embeddings", by_tokens),
+    "/v1/images/generations": PlainFormat("images.generations", by_pictures),
+    "/v1/moderations": PlainFormat("moderations", by_nothing),
+    "/v1/rerank": PlainFormat("rerank", by_searches),
+    "/v1/audio/speech": PlainFormat("audio.speech", by_tokens, is_binary=True, says_characters=True),
+}
 _GET = frozenset({"GET"})
 _DECISIONS_TOLD = 20
 """Of one batch; a watcher sees what happens, the table holds all of it."""
@@ -43,6 +52,8 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
 
     return [
         endpoint("/v1/chat/completions", ChatFormat()),
+        endpoint("/v1/completions", CompletionsFormat()),
+        *(endpoint(path, spoken) for path, spoken in _PLAIN.items()),
         Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
         Endpoint("/v1/models/", models.get_model, "gateway", protocols.openai, _GET),
     ]

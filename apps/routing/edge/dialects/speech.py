@@ -104,8 +104,13 @@ class Format(Protocol):
     endpoint: str
     operation: str
     error_shape: ErrorShape
+    is_binary: bool
+    """Whether answers may be something else than JSON, and then pass with their own content type."""
 
     def read_ask(self, request: Request, body: bytes) -> Ask: ...
+    def known_usage(self, ask: Ask) -> Usage | None:
+        """What the request itself says is used, where the answer does not tell."""
+
     def relayed(self, ask: Ask, model: str) -> bytes:
         """For a provider that understands this format: the caller's bytes, with what must differ changed in place."""
 

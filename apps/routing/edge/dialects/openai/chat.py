@@ -17,6 +17,7 @@ from apps.routing.edge.dialects.openai.wire import LightAsk, error_object, find_
 from apps.routing.edge.dialects.speech import CHAT, Light, Writer
 from apps.routing.edge.reply import Failed, WholeReply
 from apps.routing.edge.splice import joined, members_of
+from apps.routing.edge.usage import Usage
 from brokle.edge.http import Request
 from brokle.edge.protocols import ErrorShape, openai
 
@@ -34,6 +35,7 @@ class ChatFormat:
     name = "openai.chat"
     endpoint = "chat.completions"
     operation = CHAT
+    is_binary = False
     error_shape: ErrorShape = staticmethod(openai)
 
     def read_ask(self, request: Request, body: bytes) -> Ask:
@@ -52,6 +54,9 @@ class ChatFormat:
             needs=_needs,
             light=light,
         )
+
+    def known_usage(self, ask: Ask) -> Usage | None:
+        return None
 
     def relayed(self, ask: Ask, model: str) -> bytes:
         """The caller's own bytes, but for the model's name there and, in a stream, the wish to know the usage."""
