@@ -56,7 +56,7 @@ def _provider(provider: Provider) -> ProviderRecord:
     return ProviderRecord(
         provider.id,
         provider.name,
-        "openai",
+        provider.kind,
         provider.base_url,
         [_credential(credential) for credential in provider.credentials.all()],
         [ModelRecord(m.name, m.upstream_name, price_of(m.prices, m.id), m.context or 0) for m in provider.models.all()],

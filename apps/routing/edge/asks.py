@@ -24,6 +24,8 @@ class Ask:
     wants_usage: bool = True
     light: Any = None
     """What the format itself read of the body."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """What the format says in headers, for providers that understand it."""
     _conversation: Conversation | None = field(default=None, init=False)
 
     def conversation(self) -> Conversation:

@@ -40,9 +40,11 @@ class Switchboard:
         self._record = recorder(runtime.spool, MONEY, "request")
 
     async def answer(self, request: Request, spoken: Format) -> None:
-        self._spool.check_room(MONEY)
         ask = spoken.read_ask(request, await request.body())
-        plan = self._plan(request, ask)
+        await self.carry(request, spoken, ask, self.plan(request, ask))
+
+    async def carry(self, request: Request, spoken: Format, ask: Ask, plan: Plan) -> None:
+        self._spool.check_room(MONEY)
         admission = Admission(self._limiter)
         account = Account(request, ask, spoken.endpoint, plan, self._record)
         call = Call(request, spoken, ask, plan, account)
@@ -61,7 +63,7 @@ class Switchboard:
             call.close()
             await admission.settle(account.usage, account.cost_nanos)
 
-    def _plan(self, request: Request, ask: Ask) -> Plan:
+    def plan(self, request: Request, ask: Ask) -> Plan:
         name = ask.controls.route or ask.model
         allowed = request.principal.allowed_models
         if allowed and name not in allowed:
