@@ -69,7 +69,7 @@ def _provider(provider: Provider) -> ProviderRecord:
     return ProviderRecord(
         provider.id,
         provider.name,
-        "openai",
+        provider.kind,
         provider.base_url,
         [_credential(credential) for credential in provider.credentials.all()],
         [_model(model) for model in provider.models.all()],

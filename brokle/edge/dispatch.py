@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter_ns
 
 from brokle.edge import protocols
-from brokle.edge.http import JSON, ClientGone, Header, Receive, Request, Scope, Send
+from brokle.edge.http import JSON, Adorn, ClientGone, Header, Receive, Request, Scope, Send
 from brokle.edge.key_use import KeyUse
 from brokle.edge.limits import Limiter, UnableToCheckLimits, Verdict
 from brokle.edge.meters import EndpointMeter
@@ -38,6 +38,7 @@ class Endpoint:
     is_traced: bool = True
     meters_itself: bool = False
     """Whether the handler takes the limits of metered keys, which depend on what the body asks for."""
+    adorn: Adorn | None = None
 
 
 class Dispatch:
@@ -63,6 +64,7 @@ class Dispatch:
 
     async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
+        request.adorn = endpoint.adorn
         token = context.set(request)
         try:
             if tracer.is_on and endpoint.is_traced:

@@ -14,6 +14,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
+Adorn = Callable[["Request"], list[Header]]
+"""What a wire format says of every answer in headers of its own, read from ours."""
 
 JSON: Header = (b"content-type", b"application/json")
 _PREFETCH_MAX = 256 * 1024
@@ -29,6 +31,7 @@ class Request:
         "_first",
         "_receive",
         "_send",
+        "adorn",
         "extra_headers",
         "headers",
         "is_started",
@@ -54,6 +57,7 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = new_id("req")
         self.extra_headers: list[Header] = []
+        self.adorn: Adorn | None = None
         self.is_started = False
         self.status = 0
 
@@ -107,6 +111,9 @@ class Request:
         while (await self._receive())["type"] != "http.disconnect":
             continue
 
+    def _last_headers(self) -> list[Header]:
+        return self.extra_headers if self.adorn is None else [*self.extra_headers, *self.adorn(self)]
+
     async def reply(self, status: int, body: bytes, *headers: Header) -> None:
         self.is_started, self.status = True, status
         await self._send(
@@ -117,7 +124,7 @@ class Request:
                     (b"content-length", str(len(body)).encode()),
                     (b"x-request-id", self.request_id.encode()),
                     *headers,
-                    *self.extra_headers,
+                    *self._last_headers(),
                 ],
             }
         )
@@ -129,7 +136,7 @@ class Request:
             {
                 "type": "http.response.start",
                 "status": status,
-                "headers": [(b"x-request-id", self.request_id.encode()), *headers, *self.extra_headers],
+                "headers": [(b"x-request-id", self.request_id.encode()), *headers, *self._last_headers()],
             }
         )
 

@@ -20,12 +20,14 @@ _OPENAI_TYPES = {
 _ANTHROPIC_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
+    402: "billing_error",
     403: "permission_error",
     404: "not_found_error",
     413: "request_too_large",
     422: "invalid_request_error",
     429: "rate_limit_error",
     503: "overloaded_error",
+    504: "timeout_error",
 }
 _GEMINI_STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -61,7 +63,11 @@ def anthropic(error: BrokleError, request_id: str) -> bytes:
     return msgspec.json.encode(
         {
             "type": "error",
-            "error": {"type": _ANTHROPIC_TYPES.get(error.status, "api_error"), "message": error.detail},
+            "error": {
+                "type": _ANTHROPIC_TYPES.get(error.status, "api_error"),
+                "message": error.detail,
+                "details": {"error_code": error.code},
+            },
             "request_id": request_id,
         }
     )

@@ -31,6 +31,8 @@ class Ask:
     """What a model must be able to do to take this body, in the catalogue's words; looked for only on a route."""
     light: Any = None
     """What the format itself read of the body."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """What the format says in headers, for providers that understand it."""
     _conversation: Conversation | None = field(default=None, init=False)
 
     def conversation(self) -> Conversation:

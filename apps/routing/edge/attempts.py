@@ -200,7 +200,7 @@ class Attempts:
         limits = Limits(first_byte_s=left_s, idle_s=left_s, total_s=left_s)
         is_stream = self._ask.is_stream
         began_ns = perf_counter_ns()
-        answer = await upstream.open(door, line.operation, body, limits, is_stream=is_stream)
+        answer = await upstream.open(door, line.operation, body, limits, is_stream=is_stream, headers=line.headers)
         try:
             if answer.status >= 400:
                 return Refusal(line, answer, (await answer.read())[:_LARGEST_ERROR])

@@ -45,11 +45,14 @@ class Switchboard:
         self._records = recorder(runtime.spool, MONEY, "request"), recorder(runtime.spool, TELEMETRY, "attempt")
 
     async def answer(self, request: Request, spoken: Format) -> None:
-        self._spool.check_room(MONEY)
         ask = spoken.read_ask(request, await request.body())
-        plan = self._plan(request, ask)
+        plan = self.plan(request, ask)
         if plan.shadow and not self._mirrors.is_full:
             self._mirrors.begin(self._mirror(request, spoken, ask, plan.shadow))
+        await self.carry(request, spoken, ask, plan)
+
+    async def carry(self, request: Request, spoken: Format, ask: Ask, plan: Plan) -> None:
+        self._spool.check_room(MONEY)
         admission = Admission(self._limiter)
         account = Account(request, ask, spoken.endpoint, plan, self._records)
         call = Call(request, spoken, ask, plan, account)
@@ -88,7 +91,7 @@ class Switchboard:
         finally:
             call.close()
 
-    def _plan(self, request: Request, ask: Ask) -> Plan:
+    def plan(self, request: Request, ask: Ask) -> Plan:
         name = ask.controls.route or ask.model
         allowed = request.principal.allowed_models
         if allowed and name not in allowed:

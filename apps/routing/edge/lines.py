@@ -33,6 +33,11 @@ class Line:
         self.is_relay = upstream.dialect.speaks(spoken.name)
         self.operation = spoken.operation if self.is_relay else CHAT
 
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Of this call alone, beside those of the key."""
+        return self._ask.headers if self.is_relay else ()
+
     def body(self) -> bytes:
         """Raises CannotExpress."""
         if self.is_relay:
@@ -94,11 +99,11 @@ class Translated:
         "_metadata",
         "_reader",
         "_upstream",
+        "_usage",
         "_writer",
         "events",
         "is_done",
         "is_failed",
-        "usage",
     )
 
     def __init__(self, writer: Writer, upstream: Upstream, metadata: Metadata | None, guess: Guess) -> None:
@@ -109,8 +114,15 @@ class Translated:
         self._guess = guess
         self._finished: list[Finished] = []
         self.events = 0
-        self.usage: Usage | None = None
+        self._usage: Usage | None = None
         self.is_done = self.is_failed = False
+
+    @property
+    def usage(self) -> Usage | None:
+        """Where the provider has only said how it began, each event since is taken for a token."""
+        if self._usage is None or not self._usage.is_estimated:
+            return self._usage
+        return msgspec.structs.replace(self._usage, output=max(self._usage.output, self.events))
 
     def feed(self, chunk: bytes) -> bytes:
         try:
@@ -137,7 +149,7 @@ class Translated:
             if isinstance(event, Finished):
                 self._finished.append(event)
             elif isinstance(event, Used):
-                self.usage = event.usage
+                self._usage = event.usage
             elif isinstance(event, Failed):
                 self.is_failed = True
                 return out + self._writer.fail(event)

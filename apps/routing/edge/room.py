@@ -5,6 +5,9 @@ import msgspec
 
 from apps.routing.edge.books import Books
 from apps.routing.edge.calls import Switchboard
+from apps.routing.edge.counts import Counts
+from apps.routing.edge.dialects.anthropic.headers import adorned
+from apps.routing.edge.dialects.anthropic.messages import MessagesFormat
 from apps.routing.edge.dialects.openai.chat import ChatFormat
 from apps.routing.edge.dialects.openai.completions import CompletionsFormat
 from apps.routing.edge.dialects.openai.plain import PlainFormat, by_nothing, by_pictures, by_searches, by_tokens
@@ -13,7 +16,7 @@ from apps.routing.edge.models import Models
 from apps.routing.edge.record import meter
 from brokle.edge import protocols
 from brokle.edge.dispatch import Endpoint
-from brokle.edge.http import Request
+from brokle.edge.http import Adorn, Request
 from brokle.edge.rooms import Notice, Room
 from brokle.edge.runtime import Runtime
 from brokle.edge.sinks import Table, Usage
@@ -43,17 +46,20 @@ _TOLD = {
 def open_room(runtime: Runtime) -> list[Endpoint]:
     books = Books(runtime)
     switchboard, models = Switchboard(runtime, books), Models(books)
+    counts = Counts(switchboard)
 
-    def endpoint(path: str, spoken: Format) -> Endpoint:
+    def endpoint(path: str, spoken: Format, adorn: Adorn | None = None) -> Endpoint:
         async def handle(request: Request) -> None:
             await switchboard.answer(request, spoken)
 
-        return Endpoint(path, handle, "gateway", spoken.error_shape, meters_itself=True)
+        return Endpoint(path, handle, "gateway", spoken.error_shape, meters_itself=True, adorn=adorn)
 
     return [
         endpoint("/v1/chat/completions", ChatFormat()),
         endpoint("/v1/completions", CompletionsFormat()),
         *(endpoint(path, spoken) for path, spoken in _PLAIN.items()),
+        endpoint("/v1/messages", MessagesFormat(), adorned),
+        Endpoint("/v1/messages/count_tokens", counts.answer, "gateway", protocols.anthropic, adorn=adorned),
         Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
         Endpoint("/v1/models/", models.get_model, "gateway", protocols.openai, _GET),
     ]

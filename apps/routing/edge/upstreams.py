@@ -18,6 +18,7 @@ from brokle.kernel.errors import Unavailable
 from brokle.kernel.sealing import Sealer
 
 _TARGETS_MAX: Final = 256
+Pairs = tuple[tuple[str, str], ...]
 OPEN_TO_ALL: Final = CredentialRecord("", b"")
 _JSON: Final = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "brokle"}
 
@@ -57,13 +58,14 @@ class Door:
         self.rests_until = 0.0
         self._egress = egress
         self._headers = headers
-        self._targets: dict[str, EgressTarget] = {}
+        self._targets: dict[tuple[str, Pairs], EgressTarget] = {}
 
-    def target(self, url: str) -> EgressTarget:
-        """Written out once for each address; where names of models are part of it, the oldest make room."""
-        found = self._targets.get(url)
+    def target(self, url: str, headers: Pairs = ()) -> EgressTarget:
+        """Written out once for each address; where a call's own words are part of it, the oldest make room."""
+        found = self._targets.get((url, headers))
         if found is None:
-            found = self._targets[url] = self._egress.prepare("POST", url, self._headers)
+            written = {**self._headers, **dict(headers)}
+            found = self._targets[url, headers] = self._egress.prepare("POST", url, written)
             if len(self._targets) > _TARGETS_MAX:
                 del self._targets[next(iter(self._targets))]
         return found
@@ -118,9 +120,11 @@ class Upstream:
         shuffled = sorted(usable, key=lambda door: random.random() ** (1 / max(1, door.weight)), reverse=True)  # noqa: S311 - spreads load
         return sorted(shuffled, key=lambda door: door.rests_until > now)
 
-    async def open(self, door: Door, operation: str, body: bytes, limits: Limits, *, is_stream: bool) -> Answer:
+    async def open(
+        self, door: Door, operation: str, body: bytes, limits: Limits, *, is_stream: bool, headers: Pairs = ()
+    ) -> Answer:
         url = self.dialect.address(self.base_url, operation, self.model, self.options, is_stream=is_stream)
-        return await door.target(url).open(body, limits=limits)
+        return await door.target(url, headers).open(body, limits=limits)
 
 
 _ECHO: Final = ProviderRecord("", "echo", "openai-compatible", "")
@@ -138,7 +142,9 @@ class EchoUpstream(Upstream):
     def doors_of(self, environment_id: str, now: float) -> list[Door]:
         return [_HERE]
 
-    async def open(self, door: Door, operation: str, body: bytes, limits: Limits, *, is_stream: bool) -> Answer:
+    async def open(
+        self, door: Door, operation: str, body: bytes, limits: Limits, *, is_stream: bool, headers: Pairs = ()
+    ) -> Answer:
         return await echo.answer(self._plan, self.model, body)
 
 

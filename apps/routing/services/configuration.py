@@ -73,7 +73,7 @@ class ModelEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 class ProviderEntry(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
-    kind: Literal["openai-compatible", "openai"]
+    kind: Literal["openai-compatible", "openai", "anthropic"]
     base_url: Annotated[str, msgspec.Meta(max_length=500)] = ""
     api_key: Secret | None = None
     api_keys: list[WeightedSecret] = []
@@ -97,7 +97,7 @@ class RouteEntry(msgspec.Struct, forbid_unknown_fields=True):
     timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)] = 600_000
 
 
-_BASE_URLS = {"openai": "https://api.openai.com/v1"}
+_BASE_URLS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 
 
 def apply_providers(entries: list[ProviderEntry]) -> None:

@@ -2,11 +2,13 @@
 
 from typing import Final
 
+from apps.routing.edge.dialects.anthropic.dialect import Anthropic
 from apps.routing.edge.dialects.openai.dialect import OpenAI
 from apps.routing.edge.dialects.speech import Dialect
 
 COMPATIBLE: Final = OpenAI("openai-compatible", "an OpenAI-compatible service")
-DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (COMPATIBLE, OpenAI("openai", "OpenAI"))}
+_ALL: Final[tuple[Dialect, ...]] = (COMPATIBLE, OpenAI("openai", "OpenAI"), Anthropic("anthropic", "Anthropic"))
+DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
 
 
 def dialect_of(name: str) -> Dialect:

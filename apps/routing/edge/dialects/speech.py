@@ -86,9 +86,12 @@ class Stream(Protocol):
     """A stream on its way through, relayed or translated."""
 
     events: int
-    usage: Usage | None
     is_done: bool
     is_failed: bool
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the provider said so far; of a stream broken off, with what came since."""
 
     def feed(self, chunk: bytes) -> bytes:
         """What may go to the caller now."""

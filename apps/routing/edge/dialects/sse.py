@@ -1,10 +1,11 @@
 """Server-sent events as providers send them: cut anywhere, ended by any kind of line break."""
 
 import re
+from itertools import pairwise
 from typing import Final
 
 _BOUNDARY: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-_LARGEST: Final = 8 * 1024 * 1024
+LARGEST_EVENT: Final = 8 * 1024 * 1024
 
 
 class EventTooLarge(Exception):
@@ -29,7 +30,7 @@ class Events:
                 found.append(event)
             start = end.end()
         self._rest = data[start:]
-        if len(self._rest) > _LARGEST:
+        if len(self._rest) > LARGEST_EVENT:
             raise EventTooLarge
         return found
 
@@ -52,3 +53,23 @@ def parsed(block: bytes) -> tuple[bytes, bytes] | None:
 
 def written(data: bytes, event: bytes = b"") -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event, data) if event else b"data: %b\n\n" % data
+
+
+def end_of_events(data: bytes) -> int:
+    """Just after the last whole event, or -1."""
+    end = data.rfind(b"\n\n")
+    if b"\r" not in data:
+        return end + 2 if end >= 0 else -1
+    return max((found.end() for found in _BOUNDARY.finditer(data)), default=-1)
+
+
+def split_events(block: bytes) -> list[bytes]:
+    """Each with the bytes it came in."""
+    ends = [0, *(found.end() for found in _BOUNDARY.finditer(block))]
+    return [block[start:end] for start, end in pairwise(ends)]
+
+
+def payload_of(event: bytes) -> bytes:
+    """The data of an event, its lines joined as the standard says; empty for comments."""
+    lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:")]
+    return b"\n".join(lines)

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Final
 
 import msgspec
 
 from apps.routing.edge.dialects.openai.wire import DONE, find_reply
-from apps.routing.edge.dialects.sse import EventTooLarge
+from apps.routing.edge.dialects.sse import LARGEST_EVENT, EventTooLarge, end_of_events, payload_of, split_events
 from apps.routing.edge.splice import Renaming, joined, members_of, with_last_member
 from apps.routing.edge.usage import Usage
 
@@ -16,8 +15,6 @@ from apps.routing.edge.usage import Usage
 _MATTERS: Final = re.compile(rb'"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"error"\s*:|\[DONE\]')
 _FINISHES: Final = re.compile(rb'"finish_reason"\s*:\s*"')
 _EMPTY_USAGE: Final = re.compile(rb',\s*"usage"\s*:\s*null')
-_BOUNDARY: Final = re.compile(rb"(?:\r\n\r\n|\n\n|\r\r)")
-_LARGEST_EVENT: Final = 8 * 1024 * 1024
 
 
 class Passage:
@@ -51,9 +48,9 @@ class Passage:
     def feed(self, chunk: bytes) -> bytes:
         """What may go to the caller now; an unfinished event waits for its end."""
         data = self._rest + chunk if self._rest else chunk
-        end = _end_of_events(data)
+        end = end_of_events(data)
         if end < 0:
-            if len(data) > _LARGEST_EVENT:
+            if len(data) > LARGEST_EVENT:
                 raise EventTooLarge
             self._rest = data
             return b""
@@ -75,14 +72,14 @@ class Passage:
 
     def _learn_name(self, block: bytes) -> None:
         """Every event of a stream carries the same name, so that the first one tells what to look for."""
-        reply = find_reply(_payload(_events(block)[0]))
+        reply = find_reply(payload_of(split_events(block)[0]))
         name = bytes(reply.model) if reply is not None else b""
         if name and name != msgspec.json.encode(self._asked):
             self._renaming = Renaming(name, self._asked)
 
     def _each(self, block: bytes) -> bytes:
         out = b""
-        for event in _events(block):
+        for event in split_events(block):
             out += self._event(event)
             if self.is_failed:  # nothing comes after an error, least of all a claim that all is done
                 break
@@ -94,7 +91,7 @@ class Passage:
         return text if self._renaming is None else self._renaming.apply(text)
 
     def _event(self, event: bytes) -> bytes:
-        payload = _payload(event)
+        payload = payload_of(event)
         if payload == b"[DONE]":
             self.is_done = True
             return self._release() + event
@@ -130,25 +127,6 @@ class Passage:
     def _release_unadorned(self) -> bytes:
         held, self._held = self._held, b""
         return held
-
-
-def _end_of_events(data: bytes) -> int:
-    """Just after the last whole event, or -1."""
-    end = data.rfind(b"\n\n")
-    if b"\r" not in data:
-        return end + 2 if end >= 0 else -1
-    return max((found.end() for found in _BOUNDARY.finditer(data)), default=-1)
-
-
-def _events(block: bytes) -> list[bytes]:
-    ends = [0, *(found.end() for found in _BOUNDARY.finditer(block))]
-    return [block[start:end] for start, end in pairwise(ends)]
-
-
-def _payload(event: bytes) -> bytes:
-    """The data of an event, its lines joined as the standard says; empty for comments."""
-    lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:")]
-    return b"\n".join(lines)
 
 
 def _without_usage(event: bytes, payload: bytes) -> bytes:

@@ -175,8 +175,8 @@ def _texts(message: _Message, where: str) -> list[Text]:
 
 def _answered(message: _Message, where: str) -> list[Part]:
     parts: list[Part] = [_thought(block) for block in message.thinking_blocks or ()]
-    if message.reasoning_content and not parts:
-        parts.append(Thought(message.reasoning_content))
+    if message.reasoning_content:
+        parts = _with_text(parts, message.reasoning_content)
     parts += _parts(message.content, where)
     if message.refusal:
         parts.append(Text(message.refusal))
@@ -187,6 +187,16 @@ def _answered(message: _Message, where: str) -> list[Part]:
         called = message.function_call
         parts.append(ToolCall(f"call_{called.name}", called.name, called.arguments or ""))
     return parts
+
+
+def _with_text(thoughts: list[Part], text: str) -> list[Part]:
+    """A stream says a thought's text and its seal apart; callers who add both up give them back apart."""
+    if not thoughts:
+        return [Thought(text)]
+    first = next((thought for thought in thoughts if isinstance(thought, Thought) and thought.signature), None)
+    if first is not None and not any(isinstance(thought, Thought) and thought.text for thought in thoughts):
+        first.text = text
+    return thoughts
 
 
 def _thought(block: dict[str, Any]) -> Thought:
