@@ -33,6 +33,8 @@ class Ask:
     """What the format itself read of the body."""
     headers: tuple[tuple[str, str], ...] = ()
     """What the format says in headers, for providers that understand it."""
+    is_spent: bool = False
+    """Its body went out as it came in and is not there for a second attempt."""
     _conversation: Conversation | None = field(default=None, init=False)
 
     def conversation(self) -> Conversation:

@@ -106,7 +106,7 @@ class Attempts:
             if isinstance(opened, Opened):
                 return opened
             failure = opened
-            if cause_of(failure) not in self._plan.causes:
+            if self._ask.is_spent or cause_of(failure) not in self._plan.causes:
                 break
             if not waiting and await self._pause(failure):
                 waiting = self._in_order()
@@ -166,7 +166,7 @@ class Attempts:
             if isinstance(result, Opened):
                 return result
             failure = result
-            if not (isinstance(failure, Refusal) and failure.status in _KEY_REFUSED):
+            if self._ask.is_spent or not (isinstance(failure, Refusal) and failure.status in _KEY_REFUSED):
                 return failure
             door.rests_until = self._loop.time() + (failure.retry_after_s() or _KEY_RESTS_S)
         return failure
@@ -200,7 +200,9 @@ class Attempts:
         limits = Limits(first_byte_s=left_s, idle_s=left_s, total_s=left_s)
         is_stream = self._ask.is_stream
         began_ns = perf_counter_ns()
-        answer = await upstream.open(door, line.operation, body, limits, is_stream=is_stream, headers=line.headers)
+        answer = await upstream.open(
+            door, line.operation, line.onward(body), limits, is_stream=is_stream, headers=line.headers
+        )
         try:
             if answer.status >= 400:
                 return Refusal(line, answer, (await answer.read())[:_LARGEST_ERROR])

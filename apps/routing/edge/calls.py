@@ -45,7 +45,7 @@ class Switchboard:
         self._records = recorder(runtime.spool, MONEY, "request"), recorder(runtime.spool, TELEMETRY, "attempt")
 
     async def answer(self, request: Request, spoken: Format) -> None:
-        ask = spoken.read_ask(request, await request.body())
+        ask = await spoken.ask_of(request)
         plan = self.plan(request, ask)
         if plan.shadow and not self._mirrors.is_full:
             self._mirrors.begin(self._mirror(request, spoken, ask, plan.shadow))

@@ -1,6 +1,6 @@
 """How one call is spoken to one upstream: its own bytes where both sides speak alike, else translated."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import msgspec
@@ -37,6 +37,9 @@ class Line:
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Of this call alone, beside those of the key."""
         return self._ask.headers if self.is_relay else ()
+
+    def onward(self, body: bytes) -> bytes | AsyncIterator[bytes]:
+        return self._format.onward(self._ask, body) if self.is_relay else body
 
     def body(self) -> bytes:
         """Raises CannotExpress."""

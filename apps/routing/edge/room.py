@@ -10,7 +10,15 @@ from apps.routing.edge.dialects.anthropic.headers import adorned
 from apps.routing.edge.dialects.anthropic.messages import MessagesFormat
 from apps.routing.edge.dialects.openai.chat import ChatFormat
 from apps.routing.edge.dialects.openai.completions import CompletionsFormat
-from apps.routing.edge.dialects.openai.plain import PlainFormat, by_nothing, by_pictures, by_searches, by_tokens
+from apps.routing.edge.dialects.openai.forms import FormFormat
+from apps.routing.edge.dialects.openai.plain import (
+    PlainFormat,
+    by_nothing,
+    by_pictures,
+    by_searches,
+    by_sound,
+    by_tokens,
+)
 from apps.routing.edge.dialects.speech import Format
 from apps.routing.edge.models import Models
 from apps.routing.edge.record import meter
@@ -27,6 +35,9 @@ _PLAIN: dict[str, Format] = {
     "/v1/moderations": PlainFormat("moderations", by_nothing),
     "/v1/rerank": PlainFormat("rerank", by_searches),
     "/v1/audio/speech": PlainFormat("audio.speech", by_tokens, is_binary=True, says_characters=True),
+    "/v1/images/edits": FormFormat("images.edits", by_pictures),
+    "/v1/audio/transcriptions": FormFormat("audio.transcriptions", by_sound, is_binary=True),
+    "/v1/audio/translations": FormFormat("audio.translations", by_sound, is_binary=True),
 }
 _GET = frozenset({"GET"})
 _DECISIONS_TOLD = 20

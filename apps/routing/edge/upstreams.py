@@ -1,6 +1,7 @@
 """One model of one provider, and the doors to it: a door is a key, with its connection written out once."""
 
 import random
+from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 import msgspec
@@ -19,6 +20,7 @@ from brokle.kernel.sealing import Sealer
 
 _TARGETS_MAX: Final = 256
 Pairs = tuple[tuple[str, str], ...]
+Body = bytes | AsyncIterator[bytes]
 OPEN_TO_ALL: Final = CredentialRecord("", b"")
 _JSON: Final = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "brokle"}
 
@@ -121,13 +123,13 @@ class Upstream:
         return sorted(shuffled, key=lambda door: door.rests_until > now)
 
     async def open(
-        self, door: Door, operation: str, body: bytes, limits: Limits, *, is_stream: bool, headers: Pairs = ()
+        self, door: Door, operation: str, body: Body, limits: Limits, *, is_stream: bool, headers: Pairs = ()
     ) -> Answer:
         url = self.dialect.address(self.base_url, operation, self.model, self.options, is_stream=is_stream)
         return await door.target(url, headers).open(body, limits=limits)
 
 
-_ECHO: Final = ProviderRecord("", "echo", "openai-compatible", "")
+_ECHO: Final = ProviderRecord("", "echo", "echo", "")
 
 
 class EchoUpstream(Upstream):
@@ -143,9 +145,9 @@ class EchoUpstream(Upstream):
         return [_HERE]
 
     async def open(
-        self, door: Door, operation: str, body: bytes, limits: Limits, *, is_stream: bool, headers: Pairs = ()
+        self, door: Door, operation: str, body: Body, limits: Limits, *, is_stream: bool, headers: Pairs = ()
     ) -> Answer:
-        return await echo.answer(self._plan, self.model, body)
+        return await echo.answer(self._plan, self.model, body if isinstance(body, bytes) else b"")
 
 
 _HERE: Final = Door(OPEN_TO_ALL, "", None, {})  # type: ignore[arg-type]  # nobody is dialed

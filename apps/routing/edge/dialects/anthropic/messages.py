@@ -14,7 +14,7 @@ from apps.routing.edge.dialects.anthropic.replies import write_whole
 from apps.routing.edge.dialects.anthropic.requests import read_request
 from apps.routing.edge.dialects.anthropic.streams import MessagesWriter
 from apps.routing.edge.dialects.anthropic.wire import LightAsk, error_object, find_reply, read_ask
-from apps.routing.edge.dialects.speech import Light, Writer
+from apps.routing.edge.dialects.speech import Light, WholeBody, Writer
 from apps.routing.edge.reply import Failed, WholeReply
 from apps.routing.edge.splice import joined, members_of
 from apps.routing.edge.usage import Usage
@@ -30,11 +30,10 @@ _BYTES_PER_TOKEN: Final = 4
 _raw: Final = msgspec.json.Encoder().encode
 
 
-class MessagesFormat:
+class MessagesFormat(WholeBody):
     name = MESSAGES
     endpoint = "messages"
     operation = "messages"
-    is_binary = False
     error_shape: ErrorShape = staticmethod(anthropic)
 
     def read_ask(self, request: Request, body: bytes) -> Ask:
@@ -57,9 +56,6 @@ class MessagesFormat:
     def check(self, light: LightAsk) -> None:
         if light.max_tokens is None:
             raise BadRequest("max_tokens: Field required", field="max_tokens")
-
-    def known_usage(self, ask: Ask) -> Usage | None:
-        return None
 
     def relayed(self, ask: Ask, model: str) -> bytes:
         """The caller's own bytes, but for the model's name there."""

@@ -14,10 +14,9 @@ from apps.routing.edge.dialects.openai.replies import write_whole
 from apps.routing.edge.dialects.openai.requests import read_request
 from apps.routing.edge.dialects.openai.streams import ChatWriter
 from apps.routing.edge.dialects.openai.wire import LightAsk, error_object, find_reply, read_ask
-from apps.routing.edge.dialects.speech import CHAT, Light, Writer
+from apps.routing.edge.dialects.speech import CHAT, Light, WholeBody, Writer
 from apps.routing.edge.reply import Failed, WholeReply
 from apps.routing.edge.splice import joined, members_of
-from apps.routing.edge.usage import Usage
 from brokle.edge.http import Request
 from brokle.edge.protocols import ErrorShape, openai
 
@@ -31,11 +30,10 @@ _SIGNS: Final = {
 _raw: Final = msgspec.json.Encoder().encode
 
 
-class ChatFormat:
+class ChatFormat(WholeBody):
     name = "openai.chat"
     endpoint = "chat.completions"
     operation = CHAT
-    is_binary = False
     error_shape: ErrorShape = staticmethod(openai)
 
     def read_ask(self, request: Request, body: bytes) -> Ask:
@@ -54,9 +52,6 @@ class ChatFormat:
             needs=_needs,
             light=light,
         )
-
-    def known_usage(self, ask: Ask) -> Usage | None:
-        return None
 
     def relayed(self, ask: Ask, model: str) -> bytes:
         """The caller's own bytes, but for the model's name there and, in a stream, the wish to know the usage."""

@@ -12,7 +12,7 @@ from apps.routing.edge.conversation import Conversation, Sampling, Text, Turn
 from apps.routing.edge.dialects.openai.passage import Passage
 from apps.routing.edge.dialects.openai.replies import said_finish
 from apps.routing.edge.dialects.openai.wire import DONE, StreamOptions, error_object, find_reply, usage_object
-from apps.routing.edge.dialects.speech import Light, Writer, decoded
+from apps.routing.edge.dialects.speech import Light, WholeBody, Writer, decoded
 from apps.routing.edge.dialects.sse import written
 from apps.routing.edge.reply import Begun, Event, Failed, Finished, TextPiece, Used, WholeReply
 from apps.routing.edge.splice import joined, members_of
@@ -53,10 +53,9 @@ _KNOWN: Final = frozenset(_TextAsk.__struct_fields__)
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-class CompletionsFormat:
+class CompletionsFormat(WholeBody):
     name = "openai.completions"
     endpoint = operation = "completions"
-    is_binary = False
     error_shape: ErrorShape = staticmethod(openai)
 
     def read_ask(self, request: Request, body: bytes) -> Ask:
@@ -74,9 +73,6 @@ class CompletionsFormat:
             wants_usage=light.wants_usage,
             light=light,
         )
-
-    def known_usage(self, ask: Ask) -> Usage | None:
-        return None
 
     def relayed(self, ask: Ask, model: str) -> bytes:
         members = members_of(ask.body)

@@ -10,7 +10,7 @@ from apps.routing.edge.asks import Ask
 from apps.routing.edge.controls import read_controls
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.openai.wire import error_object
-from apps.routing.edge.dialects.speech import CannotExpress, Light, Stream, Writer, decoded
+from apps.routing.edge.dialects.speech import CannotExpress, Light, Stream, WholeBody, Writer, decoded
 from apps.routing.edge.reply import Failed, WholeReply
 from apps.routing.edge.splice import joined, members_of
 from apps.routing.edge.usage import Usage
@@ -123,7 +123,7 @@ def by_nothing(reply: _PlainReply) -> Usage | None:
     return Usage()
 
 
-class PlainFormat:
+class PlainFormat(WholeBody):
     """`says_characters` is for speech, which is counted by the letters that are spoken."""
 
     error_shape: ErrorShape = staticmethod(openai)
@@ -145,7 +145,7 @@ class PlainFormat:
             light.model,
             body,
             controls,
-            _no_conversation,
+            no_conversation,
             is_stream=bool(light.stream) and not self.is_binary,
             input_size=light.input_size,
             output_bound=0,
@@ -193,5 +193,5 @@ class PlainFormat:
         return error_object(failure)
 
 
-def _no_conversation(ask: Any) -> Conversation:
+def no_conversation(ask: Any) -> Conversation:
     raise CannotExpress("model", "this provider", "it has no such endpoint")
