@@ -9,7 +9,7 @@ from apps.routing.edge.asks import Ask
 from apps.routing.edge.dialects.speech import CHAT, CannotExpress, Format, Stream, Writer
 from apps.routing.edge.reply import Event, Failed, Finished, Used, WholeReply
 from apps.routing.edge.splice import Renaming
-from apps.routing.edge.upstreams import Upstream
+from apps.routing.edge.upstreams import ECHO_HEADER, Upstream
 from apps.routing.edge.usage import Usage
 from brokle.kernel.errors import UpstreamFailed
 
@@ -36,7 +36,11 @@ class Line:
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Of this call alone, beside those of the key."""
-        return self._ask.headers if self.is_relay else ()
+        headers = self._ask.headers if self.is_relay else ()
+        told = self._ask.controls.echo
+        if told and self._upstream.provider == "echo":
+            return (*headers, (ECHO_HEADER, told))
+        return headers
 
     def onward(self, body: bytes) -> bytes | AsyncIterator[bytes]:
         return self._format.onward(self._ask, body) if self.is_relay else body

@@ -10,6 +10,7 @@ from apps.routing.edge import echo
 from apps.routing.edge.book import CredentialRecord, ModelRecord, ProviderRecord, place_of_credential
 from apps.routing.edge.catalogue import Catalogues
 from apps.routing.edge.dialects.catalog import dialect_of
+from apps.routing.edge.echo_script import script_of
 from apps.routing.edge.measures import Measure, MeasureBoard
 from apps.routing.edge.prices import FREE
 from brokle.edge.egress import EgressClient, Limits
@@ -20,6 +21,7 @@ from brokle.kernel.sealing import Sealer
 
 _TARGETS_MAX: Final = 256
 Pairs = tuple[tuple[str, str], ...]
+ECHO_HEADER: Final = "x-brokle-echo"
 Body = bytes | AsyncIterator[bytes]
 OPEN_TO_ALL: Final = CredentialRecord("", b"")
 _JSON: Final = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "brokle"}
@@ -135,11 +137,12 @@ _ECHO: Final = ProviderRecord("", "echo", "echo", "")
 class EchoUpstream(Upstream):
     """The built-in provider answers from here, through the same pipes as any other."""
 
-    __slots__ = ("_plan",)
+    __slots__ = ("_name", "_script")
 
     def __init__(self, name: str) -> None:
         super().__init__(_ECHO, ModelRecord(name, name, FREE), [], None, Measure())
-        self._plan = echo.plan_for(name)
+        self._name = name
+        self._script = script_of(name)
 
     def doors_of(self, environment_id: str, now: float) -> list[Door]:
         return [_HERE]
@@ -147,7 +150,9 @@ class EchoUpstream(Upstream):
     async def open(
         self, door: Door, operation: str, body: Body, limits: Limits, *, is_stream: bool, headers: Pairs = ()
     ) -> Answer:
-        return await echo.answer(self._plan, self.model, body if isinstance(body, bytes) else b"")
+        told = dict(headers).get(ECHO_HEADER, "")
+        script = script_of(self._name, told) if told else self._script
+        return await echo.answer(script, self.model, body if isinstance(body, bytes) else b"")
 
 
 _HERE: Final = Door(OPEN_TO_ALL, "", None, {})  # type: ignore[arg-type]  # nobody is dialed
