@@ -68,3 +68,8 @@ def list_projects_everywhere() -> Iterator[tuple[str, str]]:
 def find_organization_of_project(*, project_id: str) -> str | None:
     """Whose project this is; for compilers of the snapshot."""
     return projects.find_organization_of_project(project_id=project_id)
+
+
+def find_project_of_environment(*, organization_id: str, environment_id: str) -> str | None:
+    """The project of an environment, if the organization has it."""
+    return projects.find_project_of_environment(organization_id=organization_id, environment_id=environment_id)

@@ -11,8 +11,10 @@ class RoutingConfig(AppConfig):
         from apps.orgs import facade as orgs
         from apps.routing.edge import catalogue
         from apps.routing.edge.book import KIND
+        from apps.routing.permissions import declare_permissions
         from apps.routing.selectors.requests import find_first_request
-        from apps.routing.services.configuration import ProviderEntry, RouteEntry, apply_providers, apply_routes
+        from apps.routing.services.configuration import ProviderEntry, apply_providers, apply_routes
+        from apps.routing.services.definitions import RouteEntry
         from apps.routing.snapshot import compile_book, compile_books, compile_catalogue, compile_catalogues
         from brokle.engines.analytics import forget_organization
         from brokle.kernel.extensions import (
@@ -28,6 +30,8 @@ class RoutingConfig(AppConfig):
             periodic_tasks,
             snapshot_parts,
         )
+
+        declare_permissions()
 
         async def may_join(user: object, environment_id: str) -> bool:
             return await orgs.may_watch_environment(str(getattr(user, "pk", "")), environment_id, "requests.read")

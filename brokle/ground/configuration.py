@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,8 +59,19 @@ def apply_configuration() -> None:
             try:
                 section.apply(parsed.get(section.name, []))
             except BrokleError as error:
-                raise UnableToConfigure(f"{path}: section `{section.name}`: {error.detail}") from error
+                place = _place(path, section.name, error.field or "")
+                raise UnableToConfigure(f"{place}: section `{section.name}`: {error.detail}") from error
     log.info("configuration applied", extra={"sections": sorted(parsed)})
+
+
+@contextmanager
+def at_entry(number: int) -> Iterator[None]:
+    """For sections that are lists: what is wrong with an entry is told with its line."""
+    try:
+        yield
+    except BrokleError as error:
+        error.field = f"[{number}].{error.field or ''}".rstrip(".")
+        raise
 
 
 def watch_step() -> Callable[[], int]:
@@ -122,6 +134,15 @@ def _converted(path: Path, section: ConfigSection, node: yaml.Node) -> Any:
         raise UnableToConfigure(f"{path}:{_line(_find(node, place))}: {section.name}{place}: {what}") from error
     finally:
         loader.dispose()
+
+
+def _place(path: Path, section: str, place: str) -> str:
+    """The file and, where it is known, the line that an error of a section is about."""
+    root = _compose(path) if place.startswith("[") else None
+    if not isinstance(root, yaml.MappingNode):
+        return str(path)
+    node = next((value for key, value in root.value if key.value == section), None)
+    return f"{path}:{_line(_find(node, place))}" if node is not None else str(path)
 
 
 def _refuse_doubles(path: Path, node: yaml.Node) -> None:
