@@ -15,6 +15,7 @@ class RoutingConfig(AppConfig):
         from apps.routing.selectors.requests import find_first_request
         from apps.routing.services.configuration import ProviderEntry, apply_providers, apply_routes
         from apps.routing.services.definitions import RouteEntry
+        from apps.routing.services.first_start import pick_up_keys
         from apps.routing.snapshot import compile_book, compile_books, compile_catalogue, compile_catalogues
         from brokle.engines.analytics import forget_organization
         from brokle.kernel.extensions import (
@@ -23,12 +24,14 @@ class RoutingConfig(AppConfig):
             OrganizationPurge,
             PeriodicTask,
             SnapshotPart,
+            StartStep,
             config_sections,
             first_request,
             live_rooms,
             organization_purges,
             periodic_tasks,
             snapshot_parts,
+            start_steps,
         )
 
         declare_permissions()
@@ -42,6 +45,7 @@ class RoutingConfig(AppConfig):
         providers = ConfigSection("providers", list[ProviderEntry], apply_providers)
         config_sections.register("providers", providers, order=10)
         config_sections.register("routes", ConfigSection("routes", list[RouteEntry], apply_routes), order=20)
+        start_steps.register("routing.first_start", StartStep("routing.first_start", pick_up_keys), order=200)
         snapshot_parts.register(KIND, SnapshotPart(KIND, compile_book, compile_books))
         shelves = SnapshotPart(catalogue.KIND, compile_catalogue, compile_catalogues)
         snapshot_parts.register(catalogue.KIND, shelves)

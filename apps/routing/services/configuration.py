@@ -16,10 +16,9 @@ from apps.routing.services.definitions import Definition, ModelName, RouteEntry,
 from apps.routing.services.providers import check_provider, default_address
 from apps.routing.services.records import record, touch_books
 from apps.routing.services.routes import create_route, remove_route, update_route
-from brokle.ground.configuration import at_entry
+from brokle.ground.configuration import Secret, at_entry, said
 from brokle.ground.services import SYSTEM
 from brokle.kernel.errors import Invalid
-from brokle.settings.env import env
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
@@ -36,13 +35,6 @@ _PRICES = (
     "audio_input",
     "audio_output",
 )
-
-
-class FromEnvironment(msgspec.Struct, forbid_unknown_fields=True):
-    env: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-
-
-Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)] | FromEnvironment
 
 
 class WeightedSecret(msgspec.Struct, forbid_unknown_fields=True):
@@ -98,7 +90,7 @@ class ProviderEntry(msgspec.Struct, forbid_unknown_fields=True):
 
     def secrets(self) -> list[tuple[str, int]]:
         first = [WeightedSecret(self.api_key)] if self.api_key is not None else []
-        return [(_said(entry.value), entry.weight) for entry in [*first, *self.api_keys]]
+        return [(said(entry.value), entry.weight) for entry in [*first, *self.api_keys]]
 
 
 def apply_providers(entries: list[ProviderEntry]) -> None:
@@ -208,15 +200,6 @@ def _put_route(place: ProjectRef, entry: RouteEntry, held: Route | None) -> None
 def _closest(kind: str) -> str:
     found = get_close_matches(kind, list_providers(), n=3)
     return f"; perhaps {' or '.join(f'`{name}`' for name in found)}" if found else ""
-
-
-def _said(secret: Secret) -> str:
-    if isinstance(secret, str):
-        return secret
-    value = env.outside(secret.env)
-    if not value:
-        raise Invalid(f"the environment variable {secret.env} is empty or missing")
-    return value
 
 
 def _refuse_doubles(names: list[str]) -> None:
