@@ -28,6 +28,7 @@ PER_MILLION: Final = (
     "image_input",
     "image_output",
 )
+PER_ONE: Final = ("character", "request", "image", "search", "page", "web_search", "second")
 # Our bucket → the fields of genai-prices that name it, the first that is given counts.
 _MTOK: Final[dict[str, tuple[str, ...]]] = {
     "input": ("input_mtok",),

@@ -60,6 +60,10 @@ def operators(body: Any = None, form: Any = None, served: tuple[int, ...] = (200
 
 
 NEW_WEBHOOK = {"url": "https://93.184.216.34/hook"}
+NEW_PROVIDER = {"name": "taken", "kind": "groq"}
+NEW_CREDENTIAL = {"name": "ci", "api_key": "sk-of-noor-taken"}
+NEW_ROUTE = {"name": "taken", "targets": [{"model": "echo/fast"}]}
+NEW_RECOSTING = {"since": "2026-11-01T00:00:00Z", "until": "2026-11-02T00:00:00Z"}
 NEW_KEY = {"name": "ci", "scopes": ["gateway"]}
 AT_PLACE = "env=default/production"
 AT_PRODUCTION = "environment={environment_id}"
@@ -233,5 +237,43 @@ ROWS: dict[str, Row] = {
     "notification-read": own("POST"),
     "notification-preferences": own("GET", "POST"),
     # apps.routing
+    **dict.fromkeys(("api-catalogue-providers", "api-catalogue-models", "api-catalogue-prices"), own()),
+    "api-catalogue-model": own(),
+    "api-providers": tenant(AT_PRODUCTION, get=Cell(READERS | KEY), post=Cell(MAKERS | KEY, NEW_PROVIDER)),
+    "api-provider": tenant(
+        AT_PRODUCTION,
+        get=Cell(READERS | KEY),
+        patch=Cell(MAKERS | KEY, {"is_enabled": False}),
+        delete=Cell(MAKERS | KEY),
+    ),
+    "api-provider-test": tenant(AT_PRODUCTION, post=Cell(MAKERS | KEY, {})),
+    "api-credentials": tenant(AT_PRODUCTION, get=Cell(READERS | KEY), post=Cell(MAKERS | KEY, NEW_CREDENTIAL)),
+    "api-credential": tenant(
+        AT_PRODUCTION,
+        get=Cell(READERS | KEY),
+        patch=Cell(MAKERS | KEY, {"weight": 5}),
+        delete=Cell(MAKERS | KEY),
+    ),
+    "api-credential-rotate": tenant(AT_PRODUCTION, post=Cell(MAKERS | KEY, {"api_key": "sk-another"})),
+    "api-provider-models": tenant(AT_PRODUCTION, get=Cell(READERS | KEY), post=Cell(MAKERS | KEY, {"name": "mine"})),
+    "api-provider-model": tenant(
+        AT_PRODUCTION,
+        get=Cell(READERS | KEY),
+        patch=Cell(MAKERS | KEY, {"context": 5}),
+        delete=Cell(MAKERS | KEY),
+    ),
+    "api-routes": tenant(AT_PRODUCTION, get=Cell(READERS | KEY), post=Cell(MAKERS | KEY, NEW_ROUTE)),
+    "api-route": tenant(
+        AT_PRODUCTION,
+        get=Cell(READERS | KEY),
+        patch=Cell(MAKERS | KEY, {"retries": 5}),
+        delete=Cell(MAKERS | KEY),
+    ),
+    "api-route-rollback": tenant(AT_PRODUCTION, post=Cell(MAKERS | KEY, {"version": 1})),
+    "api-route-explain": tenant(AT_PRODUCTION, post=Cell(READERS | KEY, {"input_tokens": 10})),
+    "api-route-versions": tenant(AT_PRODUCTION, get=Cell(READERS | KEY)),
+    "api-route-version": tenant(AT_PRODUCTION, get=Cell(READERS | KEY)),
+    "api-recostings": tenant(AT_PRODUCTION, get=Cell(MAKERS), post=Cell(MAKERS, NEW_RECOSTING)),
+    "api-recosting": tenant(AT_PRODUCTION, get=Cell(MAKERS)),
     "overview": tenant(get=Cell(READERS | {"guest"})),
 }
