@@ -169,4 +169,4 @@ def test_a_route_explains_what_it_would_do_with_a_call(ask):
 
     assert (told["route"], told["version"], told["strategy"]) == ("fast", 1, "fallback")
     assert told["targets"] == [{"target": "echo/fast", "place": 1, "reason": "in the order written"}]
-    assert ask("POST", explain, {"input_tokens": "many"}).status_code == 400
+    assert ask("POST", explain, {"input_tokens": "many"}).status_code == 422
