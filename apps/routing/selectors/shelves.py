@@ -10,8 +10,9 @@ import msgspec
 
 from apps.routing.edge.book import ModelRecord
 from apps.routing.edge.catalogue import CatalogueRecord, Clause, Rule, Shelf, encode_catalogue, encode_shelf
+from apps.routing.edge.prices import FREE
 from apps.routing.selectors.catalogue import DATA, GROUPS, ModelFacts, list_providers, models_of
-from apps.routing.selectors.price_list import clause_of, price_of_genai, price_of_usd, versioned
+from apps.routing.selectors.price_list import GENAI, clause_of, price_of_genai, price_of_usd, versioned
 
 _UNKNOWN: Final = ModelFacts()
 
@@ -82,15 +83,15 @@ def _matching(name: str, known: dict[str, tuple[Clause, Any]], source: Any, list
 
 
 def _record(kind: str, name: str, facts: ModelFacts, model: Any, now: datetime) -> ModelRecord:
-    price = price_of_genai(model, now) if model is not None and model.prices else None
-    if price is None and facts.usd:
-        price = price_of_usd(facts.usd, tiers=facts.tiers)
+    price = FREE
+    if model is not None and model.prices:
+        price = versioned(price_of_genai(model, now), kind, name, GENAI)
+    elif facts.usd:
+        price = versioned(price_of_usd(facts.usd, tiers=facts.tiers), kind, name)
     context = facts.context or (getattr(model, "context_window", None) or 0)
     fields: dict[str, Any] = {"max_output": facts.max_output, "mode": facts.mode}
     fields["capabilities"] = list(facts.capabilities)
-    if price is not None:
-        fields["price"] = versioned(price, kind, name)
-    return ModelRecord(name, name, context=context, **fields)
+    return ModelRecord(name, name, price, context, **fields)
 
 
 def _listed() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from apps.routing.edge.catalogue import KIND, OBJECT, Shelf
 from apps.routing.models import CatalogueModel, CatalogueProvider, CatalogueVersion, ListPrice
 from apps.routing.selectors.catalogue import group_of, list_providers
-from apps.routing.selectors.price_list import parts_of
+from apps.routing.selectors.price_list import GENAI, parts_of
 from apps.routing.selectors.shelves import build_shelves, encode_shelves, entries_of, source_of
 from brokle.ground.services import touch_snapshot
 from brokle.kernel.clock import Clock, utc_now
@@ -90,7 +90,7 @@ def _put_models(shelves: dict[str, Shelf]) -> None:
             price_version=record.price.version,
             released_on=facts.since,
             is_deprecated=facts.is_deprecated,
-            source="genai-prices" if not facts.usd and record.price.is_known else facts.source,
+            source="genai-prices" if record.price.version.startswith(f"{GENAI}_") else facts.source,
         )
         for kind, record, facts in entries_of(shelves)
     ]

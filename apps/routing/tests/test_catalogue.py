@@ -30,7 +30,7 @@ def test_two_thousand_models_and_more_are_priced(shelves):
     priced = [model for shelf in shelves.values() for model in shelf.models.values() if model.price.is_known]
 
     assert len(priced) >= 9000
-    assert all(model.price.version.startswith("lp_") for model in priced)
+    assert all(model.price.version.startswith(("lp_", "gp_")) for model in priced)
 
 
 def test_one_object_of_half_a_megabyte_holds_them_all(shelves):
@@ -102,7 +102,7 @@ def test_refreshing_puts_it_in_force_once():
     assert ListPrice.objects.count() >= 9000
     assert [(c.kind, c.object_id) for c in SnapshotChange.objects.all()] == [(KIND, OBJECT)]
     small = CatalogueModel.objects.get(provider="openai", name="gpt-4o-mini")
-    assert (small.prices["input"], small.prices["output"]) == ("0.15", "0.6")
+    assert (small.prices["input"], small.prices["output"], small.source) == ("0.15", "0.6", "genai-prices")
     assert ListPrice.objects.get(version=small.price_version).model == "gpt-4o-mini"
 
 
