@@ -1,7 +1,7 @@
 """The catalogue put together: our own data and `genai-prices`, as one shelf of models for each kind of provider."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from importlib.metadata import version as version_of
 from typing import Any, Final
@@ -25,13 +25,15 @@ def source_of(now: datetime) -> str:
     return f"{version_of('genai-prices')} {now.date()} {digest.hexdigest()[:16]}"
 
 
-def build_shelves(now: datetime) -> dict[str, Shelf]:
+def build_shelves(now: datetime, only: Collection[str] = ()) -> dict[str, Shelf]:
     """Where both know a price, the one of `genai-prices` counts: it has its own keepers and its own tests."""
     listed = _listed()
     # Several kinds may share a price list; the first of them stands for all.
     kinds = {facts.prices: name for name, facts in reversed(list_providers().items()) if facts.prices}
     found = {}
     for kind, facts in list_providers().items():
+        if only and kind not in only:
+            continue
         source = listed.get(facts.prices)
         shelf = _shelf(kind, source, listed, now)
         if shelf.models or shelf.rules:

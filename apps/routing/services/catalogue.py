@@ -1,7 +1,7 @@
 """The catalogue in force: built from the data of this release, compiled for the edge, and kept price by price."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,19 +18,20 @@ from brokle.kernel.clock import Clock, utc_now
 
 log = logging.getLogger("brokle.routing")
 
+Builder = Callable[[datetime], dict[str, Shelf]]
 _LOCK: Final = 0x43415441
 _KEPT: Final = 3
 _BATCH: Final = 1000
 
 
-def refresh_catalogue(*, clock: Clock = utc_now) -> bool:
+def refresh_catalogue(*, clock: Clock = utc_now, build: Builder = build_shelves) -> bool:
     """Builds it anew when the release, the price list or the day is another one. Whether anything changed."""
     now = clock()
     source = source_of(now)
     newest = CatalogueVersion.objects.order_by("-id").first()
     if newest is not None and newest.source == source:
         return False
-    shelves = build_shelves(now)
+    shelves = build(now)
     version, compiled = encode_shelves(shelves)
     return _put_in_force(shelves, source, version, compiled, now)
 
