@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -47,6 +48,7 @@ class Imported:
         self, kind: str, *, base_url: str = "", api_key: Secret = "", options: dict[str, str] | None = None
     ) -> dict[str, Any]:
         """The entry for exactly this address and key, made where there is none yet."""
+        base_url = _completed(kind, base_url)
         wanted: dict[str, Any] = {"kind": kind}
         wanted |= {"base_url": base_url} if base_url else {}
         wanted |= {"api_key": api_key} if api_key else {}
@@ -88,3 +90,11 @@ def is_route_name(name: str) -> bool:
 def route_name(text: str) -> str:
     """The nearest name that a route may have."""
     return _NOT_IN_NAMES.sub("-", text.lower()).strip("-.") or "imported"
+
+
+def _completed(kind: str, base_url: str) -> str:
+    """Others add a provider's path by themselves, such as `/v1`; an address that has none gets the catalogue's."""
+    facts = find_provider(kind)
+    if not base_url or facts is None or urlsplit(base_url).path.strip("/"):
+        return base_url.rstrip("/")
+    return base_url.rstrip("/") + urlsplit(facts.base_url).path

@@ -12,12 +12,13 @@ from apps.routing.selectors.price_list import price_of_usd
 from apps.routing.selectors.providers import providers_at
 from apps.routing.services.records import record
 from apps.routing.snapshot import compile_catalogue
-from apps.routing.tasks import recost as recost_later
+from brokle.celery import app
 from brokle.engines.analytics import Query, UnableToQuery, rewrite_rows
 from brokle.ground.services import Actor
 from brokle.kernel.clock import Clock, utc_now
 from brokle.kernel.errors import Invalid
 
+TASK: Final = "routing.recost"
 LONGEST: Final = timedelta(days=60)
 _MOST_MODELS: Final = 10_000
 _CHARGED: Final = "status < 400 AND cache NOT IN ('hit', 'semantic')"
@@ -59,7 +60,7 @@ def ask_for_recosting(
     )
     after = {"since": since.isoformat(), "until": until.isoformat(), "provider": provider, "model": model}
     record(organization_id, actor, "recosting.created", job.id, after={**after, "environment": environment_id})
-    transaction.on_commit(lambda: recost_later.apply_async((organization_id, job.id), queue="low"))
+    transaction.on_commit(lambda: app.send_task(TASK, (organization_id, job.id), queue="low"))
     return job
 
 

@@ -22,7 +22,7 @@ from brokle.settings.env import env
 LITELLM = """
 model_list:
   - model_name: gpt-4o
-    litellm_params: {model: azure/my-gpt4o, api_base: "https://noor-eu.openai.azure.com/openai",
+    litellm_params: {model: azure/my-gpt4o, api_base: "https://noor-eu.openai.azure.com/",
       api_key: os.environ/AZURE_API_KEY, api_version: "2024-10-21", rpm: 600}
   - model_name: gpt-4o
     litellm_params: {model: gpt-4o, api_key: os.environ/OPENAI_API_KEY, rpm: 400, temperature: 0.2}

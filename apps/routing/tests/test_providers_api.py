@@ -3,8 +3,8 @@ import pytest
 from apps.orgs.testing import bearer, call, make_household, make_member, signed_in
 from apps.routing.edge.book import decode_book
 from apps.routing.models import Credential, DataKey, Owner, Provider, ProviderModel
-from apps.routing.services.catalogue import refresh_catalogue
 from apps.routing.snapshot import compile_book
+from apps.routing.testing import put_small_catalogue
 from brokle.ground.models import AuditEntry, SnapshotChange
 
 pytestmark = [pytest.mark.engines, pytest.mark.django_db]
@@ -234,7 +234,7 @@ def test_lists_are_filtered_and_paged(ask):
 
 
 def test_the_catalogue_is_searched(ask):
-    refresh_catalogue()
+    put_small_catalogue()
     [groq] = ask("GET", "/api/v1/catalogue/providers?name=groq").json()["data"]
     mini = ask("GET", "/api/v1/catalogue/models?provider=openai&search=4o-MINI&mode=chat&capability=tools").json()[
         "data"

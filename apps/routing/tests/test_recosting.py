@@ -8,10 +8,10 @@ from apps.routing.edge.catalogue import OBJECT, Catalogue
 from apps.routing.edge.prices import Hours, Price, Tier
 from apps.routing.edge.usage import Usage
 from apps.routing.models import Recosting, RecostingStatus
-from apps.routing.services.catalogue import refresh_catalogue
 from apps.routing.services.providers import add_model, create_provider
 from apps.routing.services.recosting import ask_for_recosting, cost_expression, recost
 from apps.routing.snapshot import compile_catalogue
+from apps.routing.testing import put_small_catalogue
 from brokle.engines import clickhouse_url
 from brokle.engines.analytics import Query
 from brokle.engines.migrations.clickhouse import ClickHouseMigrator
@@ -96,7 +96,7 @@ def asked(household, **more):
 
 
 def test_past_requests_are_charged_by_the_prices_that_hold(analytics, noor):
-    refresh_catalogue()
+    put_small_catalogue()
     place = {"organization_id": noor.id, "project_id": noor.made.project.id}
     create_provider(**place, name="oa", kind="openai", actor=SYSTEM)
     own = create_provider(**place, name="own", kind="groq", actor=SYSTEM)
@@ -129,7 +129,7 @@ def test_past_requests_are_charged_by_the_prices_that_hold(analytics, noor):
 
 
 def test_only_the_model_that_was_asked_about_changes(analytics, noor):
-    refresh_catalogue()
+    put_small_catalogue()
     create_provider(organization_id=noor.id, project_id=noor.made.project.id, name="oa", kind="openai", actor=SYSTEM)
     insert(
         analytics,
@@ -145,7 +145,7 @@ def test_only_the_model_that_was_asked_about_changes(analytics, noor):
 
 def test_anothers_requests_are_out_of_reach(analytics, noor):
     zahra = make_household("zahra")
-    refresh_catalogue()
+    put_small_catalogue()
     for household in (noor, zahra):
         create_provider(
             organization_id=household.id,
