@@ -18,6 +18,7 @@ USAGE = {
     "prompt_tokens_details": {"cached_tokens": 3},
     "completion_tokens_details": {"reasoning_tokens": 2},
 }
+CITIES = ["Cairo", "مكة"]
 WORDS = ["Peace", " be", " upon", " you", ",", " عليكم", " السلام", "!"]
 
 
@@ -63,7 +64,7 @@ def _usage_event(model: str) -> bytes:
     return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     provider: Provider
 
@@ -72,13 +73,14 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         call = Call(self.path, headers, json.loads(raw), raw)
         self.provider.calls.append(call)
-        model = call.body["model"]
-        behaviour = _BEHAVIOURS.get(model, _answer)
         try:
-            behaviour(self, call)
+            self.behaviour(call)(self, call)
         except (BrokenPipeError, ConnectionResetError):
             call.was_left = True
             self.close_connection = True
+
+    def behaviour(self, call: Call) -> "Callable[[Handler, Call], None]":
+        return _BEHAVIOURS.get(call.body["model"], _answer)
 
     def answer(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -113,7 +115,7 @@ def _wants_usage(call: Call) -> bool:
     return bool((call.body.get("stream_options") or {}).get("include_usage"))
 
 
-def _answer(handler: _Handler, call: Call) -> None:
+def _answer(handler: Handler, call: Call) -> None:
     model = call.body["model"]
     if not call.body.get("stream"):
         handler.answer(200, whole(model))
@@ -129,12 +131,12 @@ def _answer(handler: _Handler, call: Call) -> None:
     handler.wfile.write(b"0\r\n\r\n")
 
 
-def _refuse(status: int, error: dict[str, Any], **headers: str) -> Callable[[_Handler, Call], None]:
+def _refuse(status: int, error: dict[str, Any], **headers: str) -> Callable[[Handler, Call], None]:
     body = json.dumps({"error": error}).encode()
     return lambda handler, _: handler.answer(status, body, **headers)
 
 
-def _cut_after_ten(handler: _Handler, call: Call) -> None:
+def _cut_after_ten(handler: Handler, call: Call) -> None:
     handler.begin_stream()
     for _ in range(10):
         handler.piece(call, event(call.body["model"], {"content": "x"}, asked_usage=True))
@@ -143,13 +145,13 @@ def _cut_after_ten(handler: _Handler, call: Call) -> None:
     handler.reset()
 
 
-def _cut_at_once(handler: _Handler, call: Call) -> None:
+def _cut_at_once(handler: Handler, call: Call) -> None:
     handler.begin_stream()
     handler.wfile.flush()
     handler.reset()
 
 
-def _error_within(handler: _Handler, call: Call) -> None:
+def _error_within(handler: Handler, call: Call) -> None:
     handler.begin_stream()
     handler.piece(call, event(call.body["model"], {"content": "so far"}, asked_usage=True))
     error = {"message": "overloaded inside", "type": "server_error", "param": None, "code": "overloaded"}
@@ -158,7 +160,7 @@ def _error_within(handler: _Handler, call: Call) -> None:
     handler.wfile.write(b"0\r\n\r\n")
 
 
-def _endless(handler: _Handler, call: Call) -> None:
+def _endless(handler: Handler, call: Call) -> None:
     handler.begin_stream()
     for number in range(200):
         handler.piece(call, event(call.body["model"], {"content": f"{number} "}, asked_usage=True))
@@ -166,9 +168,54 @@ def _endless(handler: _Handler, call: Call) -> None:
     handler.wfile.write(b"0\r\n\r\n")
 
 
+def _stop_for_length(handler: Handler, call: Call) -> None:
+    body = json.loads(whole(call.body["model"]))
+    body["choices"][0]["finish_reason"] = "length"
+    handler.answer(200, json.dumps(body).encode())
+
+
+def _call_tools(handler: Handler, call: Call) -> None:
+    """Two at once; when their results are there, an answer."""
+    model = call.body["model"]
+    if any(message["role"] == "tool" for message in call.body["messages"]):
+        _answer(handler, call)
+        return
+    entries = [
+        {
+            "id": f"call_{n}",
+            "type": "function",
+            "function": {"name": "weather", "arguments": json.dumps({"city": city})},
+        }
+        for n, city in enumerate(CITIES)
+    ]
+    if not call.body.get("stream"):
+        message = {"role": "assistant", "content": None, "tool_calls": entries}
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+        head = {"id": "chatcmpl-2", "object": "chat.completion", "created": 1, "model": model}
+        handler.answer(200, json.dumps({**head, "choices": [choice], "usage": USAGE}).encode())
+        return
+    handler.begin_stream()
+    for n, entry in enumerate(entries):
+        begun = {**entry, "index": n, "function": {"name": "weather", "arguments": ""}}
+        handler.piece(call, event(model, {"tool_calls": [begun]}, asked_usage=True))
+        for letter in entry["function"]["arguments"]:
+            piece = {"index": n, "function": {"arguments": letter}}
+            handler.piece(call, event(model, {"tool_calls": [piece]}, asked_usage=True))
+    handler.piece(call, event(model, {}, "tool_calls", asked_usage=True))
+    handler.piece(call, _usage_event(model))
+    handler.piece(call, b"data: [DONE]\n\n")
+    handler.wfile.write(b"0\r\n\r\n")
+
+
 _RATE = {"message": "slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}
+_LENGTH = {
+    "message": "maximum context length is 8192 tokens",
+    "type": "invalid_request_error",
+    "param": "messages",
+    "code": "context_length_exceeded",
+}
 _PARAM = {"message": "too hot", "type": "invalid_request_error", "param": "temperature", "code": "bad_value"}
-_BEHAVIOURS: dict[str, Callable[[_Handler, Call], None]] = {
+_BEHAVIOURS: dict[str, Callable[[Handler, Call], None]] = {
     "rate-limited": _refuse(429, _RATE, retry_after="7"),
     "rate-limited-briefly": _refuse(429, _RATE, retry_after_ms="20"),
     "too-hot": _refuse(400, _PARAM),
@@ -177,16 +224,24 @@ _BEHAVIOURS: dict[str, Callable[[_Handler, Call], None]] = {
     "cut-at-once": _cut_at_once,
     "error-within": _error_within,
     "endless": _endless,
+    "tool-caller": _call_tools,
+    "too-short": _refuse(400, _LENGTH),
+    "wordy": _stop_for_length,
 }
 
 
 @contextmanager
 def model_provider() -> Iterator[Provider]:
+    with served(Handler, "/v1") as found:
+        yield found
+
+
+@contextmanager
+def served(handler: type[Handler], path: str = "") -> Iterator[Provider]:
     found = Provider()
-    handler = type("Handler", (_Handler,), {"provider": found})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Served", (handler,), {"provider": found})) as server:
         server.daemon_threads = True
-        found.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        found.url = f"http://127.0.0.1:{server.server_address[1]}{path}"
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield found
         server.shutdown()
