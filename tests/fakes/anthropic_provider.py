@@ -249,7 +249,7 @@ _BEHAVIOURS: dict[str, Callable[[Handler, Call], None]] = {
     "claude-error-within": _error_within,
     "claude-endless": _endless,
 }
-MODELS = ("claude-sonnet-4-5", "claude-opus-5-5", "claude-sonnet-4-20250514", *_BEHAVIOURS)
+MODELS = ("claude-sonnet-4-5", "claude-sonnet-4-6", "claude-opus-5-5", "claude-sonnet-4-20250514", *_BEHAVIOURS)
 
 
 @contextmanager

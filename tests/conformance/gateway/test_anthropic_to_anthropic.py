@@ -13,7 +13,7 @@ from tests.house import BOOTSTRAP_KEY
 
 pytestmark = [pytest.mark.engines]
 
-SONNET = "claude-sonnet-4-5"
+SONNET = "claude-sonnet-4-6"
 HI = [{"role": "user", "content": "hi"}]
 WEATHER = {"name": "weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
 
@@ -98,7 +98,7 @@ def test_a_tool_loop_with_thoughts_completes(anthropic, is_stream):
 
     def answer(messages):
         asked = {"model": SONNET, "messages": messages, "max_tokens": 4000, "tools": [WEATHER]}
-        asked["thinking"] = {"type": "enabled", "budget_tokens": 1024}
+        asked["thinking"] = {"type": "adaptive"}
         if not is_stream:
             return anthropic.messages.create(**asked)
         with anthropic.messages.stream(**asked) as stream:

@@ -100,6 +100,7 @@ def test_a_stream_says_what_the_whole_answer_says(asked):
     message = told(asked)
     whole = read_whole(fake.whole(message)).events
     events = heard(fake.stream(message))
+    assert accumulated(b"".join(fake.stream(message))).stop_reason == message["stop_reason"]
 
     def simple(found):
         """Whole thoughts carry text and seal apart, as streams do; arguments may be spaced otherwise."""
