@@ -9,32 +9,41 @@ class RoutingConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.orgs import facade as orgs
+        from apps.routing.edge import catalogue
         from apps.routing.edge.book import KIND
         from apps.routing.selectors.requests import find_first_request
         from apps.routing.services.configuration import ProviderEntry, RouteEntry, apply_providers, apply_routes
-        from apps.routing.snapshot import compile_book, compile_books
+        from apps.routing.snapshot import compile_book, compile_books, compile_catalogue, compile_catalogues
         from brokle.engines.analytics import forget_organization
         from brokle.kernel.extensions import (
             ConfigSection,
             LiveRoom,
             OrganizationPurge,
+            PeriodicTask,
             SnapshotPart,
             config_sections,
             first_request,
             live_rooms,
             organization_purges,
+            periodic_tasks,
             snapshot_parts,
         )
 
         async def may_join(user: object, environment_id: str) -> bool:
             return await orgs.may_watch_environment(str(getattr(user, "pk", "")), environment_id, "requests.read")
 
-        organization_purges.register(
-            "routing", OrganizationPurge("routing", lambda id_: forget_organization("request_logs", id_))
-        )
+        def forget(organization_id: str) -> None:
+            for table in ("request_logs", "ai_routing_metrics"):
+                forget_organization(table, organization_id)
+
+        organization_purges.register("routing", OrganizationPurge("routing", forget))
         providers = ConfigSection("providers", list[ProviderEntry], apply_providers)
         config_sections.register("providers", providers, order=10)
         config_sections.register("routes", ConfigSection("routes", list[RouteEntry], apply_routes), order=20)
         snapshot_parts.register(KIND, SnapshotPart(KIND, compile_book, compile_books))
+        shelves = SnapshotPart(catalogue.KIND, compile_catalogue, compile_catalogues)
+        snapshot_parts.register(catalogue.KIND, shelves)
+        refresh = PeriodicTask("routing.refresh_catalogue", "routing.refresh_catalogue", every_seconds=600, queue="low")
+        periodic_tasks.register(refresh.name, refresh)
         live_rooms.register("requests", LiveRoom("requests", may_join))
         first_request.register("routing", find_first_request)

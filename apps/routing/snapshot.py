@@ -1,7 +1,6 @@
-"""A project's book for the edge: its providers with their keys and models, and its routes."""
+"""What the edge reads of this room: each project's book of providers and routes, and the catalogue."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 from django.db.models import F, Prefetch, Q, QuerySet
@@ -16,9 +15,11 @@ from apps.routing.edge.book import (
     TargetRecord,
     encode_book,
 )
-from apps.routing.edge.prices import Price, picos_of_usd, picos_per_token
-from apps.routing.models import Credential, Provider, ProviderModel, Route, RouteVersion
+from apps.routing.edge.catalogue import OBJECT
+from apps.routing.edge.prices import FREE
+from apps.routing.models import CatalogueVersion, Credential, Provider, ProviderModel, Route, RouteVersion
 from apps.routing.selectors.credentials import sealed_for_edge
+from apps.routing.selectors.price_list import price_of_usd
 
 
 def compile_book(project_id: str) -> bytes | None:
@@ -36,6 +37,18 @@ def compile_books() -> Iterator[tuple[str, bytes]]:
         book = _book(organization_id, project_id)
         if book is not None:
             yield project_id, book
+
+
+def compile_catalogue(object_id: str) -> bytes | None:
+    """The newest; until the worker has built the first one there is none."""
+    newest = CatalogueVersion.objects.order_by("-id").first() if object_id == OBJECT else None
+    return bytes(newest.compiled) if newest else None
+
+
+def compile_catalogues() -> Iterator[tuple[str, bytes]]:
+    compiled = compile_catalogue(OBJECT)
+    if compiled is not None:
+        yield OBJECT, compiled
 
 
 def _book(organization_id: str, project_id: str) -> bytes | None:
@@ -59,33 +72,21 @@ def _provider(provider: Provider) -> ProviderRecord:
         provider.kind,
         provider.base_url,
         [_credential(credential) for credential in provider.credentials.all()],
-        [ModelRecord(m.name, m.upstream_name, price_of(m.prices, m.id), m.context or 0) for m in provider.models.all()],
+        [_model(model) for model in provider.models.all()],
         is_open=provider.is_open,
+        kind=provider.kind,
     )
+
+
+def _model(model: ProviderModel) -> ModelRecord:
+    """Without prices of its own its price has no version, and the catalogue's holds."""
+    price = price_of_usd(model.prices, model.id) if model.prices else FREE
+    facts = {"max_output": model.max_output or 0, "mode": model.mode, "capabilities": model.capabilities}
+    return ModelRecord(model.name, model.upstream_name, price, model.context or 0, **facts)
 
 
 def _credential(held: Credential) -> CredentialRecord:
     return CredentialRecord(held.id, sealed_for_edge(held), held.weight, held.environment_id or "")
-
-
-def price_of(prices: dict[str, Any], version: str) -> Price:
-    """Dollars for a million tokens, as people write them, in the edge's whole numbers."""
-
-    def picos(name: str) -> int:
-        return picos_per_token(prices.get(name))
-
-    return Price(
-        input=max(0, picos("input")),
-        output=max(0, picos("output")),
-        cache_read=picos("cache_read"),
-        cache_write_5m=picos("cache_write_5m"),
-        cache_write_1h=picos("cache_write_1h"),
-        reasoning=picos("reasoning"),
-        audio_input=picos("audio_input"),
-        audio_output=picos("audio_output"),
-        request=picos_of_usd(prices.get("request", Decimal(0))),
-        version=version,
-    )
 
 
 def _routes(organization_id: str, project_id: str) -> list[tuple[Route, dict[str, Any]]]:

@@ -106,6 +106,14 @@ class Request:
                 return part if len(parts) == 1 else b"".join(parts)
             message = await self._receive()
 
+    async def body_part(self) -> tuple[bytes, bool]:
+        """The next piece as it arrives, and whether it is the last; for bodies that are passed on unread."""
+        message = self._first or await self._receive()
+        self._first = None
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        return message.get("body", b""), not message.get("more_body")
+
     async def gone(self) -> None:
         """Returns when the caller hangs up; for those who hold an upstream open meanwhile."""
         while (await self._receive())["type"] != "http.disconnect":

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.modes
 
 # Tasks that are given no organization, and why that is right.
 INSTALLATION_WIDE = {
+    "routing.refresh_catalogue": "writes the installation's list of models and prices",
     "ground.forget_expired": "deletes by age alone and reads nothing",
     "orgs.forget_old": "deletes by age alone and reads nothing",
     "orgs.purge": "finds organizations whose grace is over and handles each by its id",
@@ -58,6 +59,10 @@ NOBODYS = {
     "ground.Schedule": "the installation's",
     "ground.Installation": "the installation's",
     "orgs.Organization": "the organization itself",
+    "routing.CatalogueModel": "the installation's list of what exists",
+    "routing.CatalogueProvider": "the installation's list of what exists",
+    "routing.CatalogueVersion": "the installation's list of what exists",
+    "routing.ListPrice": "the installation's list of prices",
     "orgs.PersonalToken": "a person's",
     "orgs.NotificationPreference": "a person's",
     "orgs.DeviceGrant": "a command line's that nobody has let in yet",

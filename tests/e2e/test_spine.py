@@ -147,6 +147,7 @@ def visit(home, console):
     page.get_by_label("Password").fill(ADMIN[1])
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile("/default/$"))
+    expect(page.locator("[data-live-word=live]")).to_be_visible()
     yield page
     context.close()
 

@@ -1,5 +1,6 @@
 """A small provider that speaks OpenAI's wire format. What it does is decided by the model it is asked for."""
 
+import base64
 import json
 import socket
 import struct
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -69,9 +71,9 @@ class Handler(BaseHTTPRequestHandler):
     provider: Provider
 
     def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers["content-length"]))
+        raw = self.everything()
         headers = {name.lower(): value for name, value in self.headers.items()}
-        call = Call(self.path, headers, json.loads(raw), raw)
+        call = Call(self.path, headers, read_body(headers["content-type"], raw), raw)
         self.provider.calls.append(call)
         try:
             self.behaviour(call)(self, call)
@@ -80,11 +82,21 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def behaviour(self, call: Call) -> "Callable[[Handler, Call], None]":
-        return _BEHAVIOURS.get(call.body["model"], _answer)
+        return _BEHAVIOURS.get(call.body["model"]) or ONE_SHOT.get(self.path.removeprefix("/v1")) or _answer
 
-    def answer(self, status: int, body: bytes, **headers: str) -> None:
+    def everything(self) -> bytes:
+        if "content-length" in self.headers:
+            return self.rfile.read(int(self.headers["content-length"]))
+        pieces = []
+        while size := int(self.rfile.readline(), 16):
+            pieces.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(pieces)
+
+    def answer(self, status: int, body: bytes, *, kind: str = "application/json", **headers: str) -> None:
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
@@ -109,6 +121,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def read_body(content_type: str, raw: bytes) -> dict[str, Any]:
+    """JSON, or a form's fields by name; a file's is its bytes."""
+    if not content_type.startswith("multipart/"):
+        return json.loads(raw)
+    message = message_from_bytes(f"content-type: {content_type}\r\n\r\n".encode() + raw)
+    fields: dict[str, Any] = {}
+    for part in message.get_payload():
+        value = part.get_payload(decode=True)
+        name = part.get_param("name", header="content-disposition")
+        fields[name] = value if part.get_filename() else value.decode()
+    return fields
 
 
 def _wants_usage(call: Call) -> bool:
@@ -207,6 +232,73 @@ def _call_tools(handler: Handler, call: Call) -> None:
     handler.wfile.write(b"0\r\n\r\n")
 
 
+def _embed(handler: Handler, call: Call) -> None:
+    texts = call.body["input"] if isinstance(call.body["input"], list) else [call.body["input"]]
+    vector = [0.25, -0.5, 1.0]
+    packed = base64.b64encode(struct.pack("<3f", *vector)).decode()
+    held = packed if call.body.get("encoding_format") == "base64" else vector
+    data = [{"object": "embedding", "index": place, "embedding": held} for place in range(len(texts))]
+    usage = {"prompt_tokens": 5, "total_tokens": 5}
+    handler.answer(
+        200, json.dumps({"object": "list", "data": data, "model": call.body["model"], "usage": usage}).encode()
+    )
+
+
+def _paint(handler: Handler, call: Call) -> None:
+    pictures = [{"b64_json": base64.b64encode(b"picture").decode()}] * int(call.body.get("n", 1))
+    details = {"text_tokens": 10, "image_tokens": 40}
+    usage = {"input_tokens": 50, "output_tokens": 100, "total_tokens": 150, "input_tokens_details": details}
+    handler.answer(200, json.dumps({"created": 1, "data": pictures, "usage": usage}).encode())
+
+
+def _speak(handler: Handler, call: Call) -> None:
+    handler.answer(200, SOUND, kind="audio/mpeg")
+
+
+def _hear(handler: Handler, call: Call) -> None:
+    if call.body.get("response_format") == "text":
+        handler.answer(200, b"Peace upon you", kind="text/plain; charset=utf-8")
+        return
+    heard = {"text": f"{len(call.body['file'])} bytes", "usage": {"type": "duration", "seconds": 30}}
+    handler.answer(200, json.dumps(heard).encode())
+
+
+def _judge(handler: Handler, call: Call) -> None:
+    result = {"flagged": True, "categories": {"violence": True}, "category_scores": {"violence": 0.9}}
+    handler.answer(200, json.dumps({"id": "modr-1", "model": call.body["model"], "results": [result]}).encode())
+
+
+def _rank(handler: Handler, call: Call) -> None:
+    results = [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.1}]
+    handler.answer(
+        200, json.dumps({"id": "r1", "results": results, "meta": {"billed_units": {"search_units": 1}}}).encode()
+    )
+
+
+def _complete(handler: Handler, call: Call) -> None:
+    choice = {"index": 0, "text": "".join(WORDS), "logprobs": None, "finish_reason": "stop"}
+    whole = {
+        "id": "cmpl-1",
+        "object": "text_completion",
+        "created": 1,
+        "model": call.body["model"],
+        "choices": [choice],
+    }
+    handler.answer(200, json.dumps({**whole, "usage": USAGE}).encode())
+
+
+SOUND = bytes(range(256)) * 400
+ONE_SHOT: dict[str, Callable[[Handler, Call], None]] = {
+    "/embeddings": _embed,
+    "/images/generations": _paint,
+    "/images/edits": _paint,
+    "/audio/speech": _speak,
+    "/audio/transcriptions": _hear,
+    "/audio/translations": _hear,
+    "/moderations": _judge,
+    "/rerank": _rank,
+    "/completions": _complete,
+}
 _RATE = {"message": "slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}
 _LENGTH = {
     "message": "maximum context length is 8192 tokens",

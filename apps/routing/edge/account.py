@@ -1,21 +1,26 @@
 """What is known of one call while it runs, and what is told of it: in headers, in the answer, in the log."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
 from apps.routing.edge.asks import Ask
-from apps.routing.edge.attempts import Attempts
+from apps.routing.edge.attempts import Attempts, Try
 from apps.routing.edge.plan import Plan
 from apps.routing.edge.prices import FREE, usd_text
-from apps.routing.edge.record import RequestRecord, encode
+from apps.routing.edge.record import AttemptRecord, RequestRecord, encode
 from apps.routing.edge.upstreams import Upstream
 from apps.routing.edge.usage import Usage
 from brokle.edge.http import Header, Request
+from brokle.edge.spool import UnableToSpool
 
-_BYTES_PER_TOKEN: Final = 4
+BYTES_PER_TOKEN: Final = 4
+Records = tuple[Callable[[bytes], None], Callable[[bytes], None]]
+"""Where calls and where attempts are written."""
+
 _raw: Final = msgspec.json.Encoder().encode
 
 
@@ -27,6 +32,7 @@ class Account:
         "_is_written",
         "_plan",
         "_record",
+        "_record_attempt",
         "_request",
         "attempts",
         "body_ns",
@@ -38,8 +44,9 @@ class Account:
         "usage",
     )
 
-    def __init__(self, request: Request, ask: Ask, endpoint: str, plan: Plan, record: Callable[[bytes], None]) -> None:
-        self._request, self._ask, self._plan, self._record = request, ask, plan, record
+    def __init__(self, request: Request, ask: Ask, endpoint: str, plan: Plan, records: Records) -> None:
+        self._request, self._ask, self._plan = request, ask, plan
+        self._record, self._record_attempt = records
         self._endpoint = endpoint
         self._at = datetime.now(UTC)
         self._is_written = False
@@ -56,7 +63,7 @@ class Account:
 
     @property
     def estimated_input(self) -> int:
-        return -(-self._ask.input_size // _BYTES_PER_TOKEN)
+        return -(-self._ask.input_size // BYTES_PER_TOKEN)
 
     def fail(self, status: int, code: str) -> None:
         self.status, self.error_code = status, code
@@ -67,7 +74,7 @@ class Account:
 
     def guess(self, *, answered_bytes: int = 0, output_tokens: int = 0) -> Usage:
         """Where the upstream said nothing: four bytes a token, and marked as a guess."""
-        output = output_tokens or -(-answered_bytes // _BYTES_PER_TOKEN)
+        output = output_tokens or -(-answered_bytes // BYTES_PER_TOKEN)
         return Usage(input=self.estimated_input, output=output, is_estimated=True)
 
     def metadata(self) -> bytes:
@@ -103,11 +110,40 @@ class Account:
         if not self._is_written:
             self._is_written = True
             self._record(encode(self._line()))
+            if self.attempts is not None and self._plan.route:
+                self._write_attempts(self.attempts.tries)
+
+    def _write_attempts(self, tries: list[Try]) -> None:
+        """Telemetry, which may be left out where the disk is full; the call itself is never held up by it."""
+        with suppress(UnableToSpool):
+            for number, one in enumerate(tries, start=1):
+                self._record_attempt(encode(self._attempt(number, one)))
 
     def _overhead_ms(self) -> float:
         """What we added: all but the waiting for upstreams."""
         waited_ns = (self.attempts.waited_ns if self.attempts else 0) + self.body_ns
         return max(0.0, self._request.elapsed_ms() - waited_ns / 1e6)
+
+    def _attempt(self, number: int, one: Try) -> AttemptRecord:
+        principal, plan = self._request.principal, self._plan
+        return AttemptRecord(
+            request_id=self._request.request_id,
+            attempt=number,
+            organization_id=principal.organization_id,
+            project_id=principal.project_id,
+            environment_id=principal.environment_id,
+            at=self._at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+            route=plan.route,
+            route_version=plan.version,
+            strategy=plan.strategy,
+            provider=one.provider,
+            model=one.model,
+            status=one.status,
+            cause=one.cause,
+            latency_ms=one.latency_ms,
+            is_chosen=one.cause == "",
+            cost_usd_nanos=self.cost_nanos if one.cause == "" else 0,
+        )
 
     def _line(self) -> RequestRecord:
         principal, headers, upstream, usage = self._request.principal, self._request.headers, self.upstream, self.usage

@@ -2,71 +2,65 @@
 
 import asyncio
 import random
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from time import perf_counter_ns
 from typing import Final
 
+import msgspec
+
 from apps.routing.edge.asks import Ask
+from apps.routing.edge.causes import Failure, Refusal, cause_of, is_passing
 from apps.routing.edge.dialects.speech import CannotExpress, Format
 from apps.routing.edge.lines import Line
 from apps.routing.edge.plan import Plan
 from apps.routing.edge.upstreams import Answer, Door, NoUsableKey, Upstream
 from brokle.edge.egress import Limits
-from brokle.kernel.errors import BrokleError, Unavailable, UpstreamFailed, UpstreamTimedOut
+from brokle.kernel.errors import Unavailable, UpstreamFailed, UpstreamTimedOut
 
 _KEY_REFUSED: Final = frozenset({401, 402, 403, 429})
-_PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_ELSEWHERE: Final = _KEY_REFUSED | _PASSING | {404}
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 8.0
 _KEY_RESTS_S: Final = 30.0
 _LARGEST_ERROR: Final = 1024 * 1024
 
 
-class Refusal(Exception):
-    """The upstream answered, and the answer is no. It goes to the caller as it came."""
-
-    def __init__(self, line: Line, answer: Answer, body: bytes) -> None:
-        super().__init__(answer.status)
-        self.line = line
-        self.status = answer.status
-        self.body = body
-        self.header = answer.header
-
-    def retry_after_s(self) -> float | None:
-        """`retry-after-ms`, else `retry-after` in seconds or as a date."""
-        precise, plain = self.header("retry-after-ms"), self.header("retry-after")
-        try:
-            if precise:
-                return max(0.0, float(precise) / 1000)
-            if plain:
-                return max(0.0, float(plain))
-        except ValueError:
-            return _seconds_until(plain)
-        return None
-
-
-def _seconds_until(text: str) -> float | None:
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
-Failure = Refusal | BrokleError
-
-
 class Opened:
     """An upstream that has begun to answer well; `first` is what it said first when it streams."""
 
-    __slots__ = ("answer", "first", "line", "upstream")
+    __slots__ = ("_began_ns", "_first_ns", "_loop", "answer", "first", "is_closed", "line", "upstream")
 
-    def __init__(self, upstream: Upstream, line: Line, answer: Answer, first: bytes) -> None:
+    def __init__(self, upstream: Upstream, line: Line, answer: Answer, first: bytes, began_ns: int) -> None:
         self.upstream = upstream
         self.line = line
         self.answer = answer
         self.first = first
+        self.is_closed = False
+        self._began_ns = began_ns
+        self._first_ns = perf_counter_ns()
+        self._loop = asyncio.get_running_loop()
+
+    def close(self, tokens: int = 0) -> None:
+        """Once, however the call ended; only what went well to its end is measured."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self.answer.close()
+        now, measure = self._loop.time(), self.upstream.measure
+        measure.released()
+        if tokens:
+            ended_ns = perf_counter_ns()
+            ttft_s = (self._first_ns - self._began_ns) / 1e9
+            measure.ended(now, ttft_s=ttft_s, duration_s=(ended_ns - self._began_ns) / 1e9)
+            measure.used(now, tokens)
+
+
+class Try(msgspec.Struct):
+    """One attempt as it is kept: whom, why it ended, how long it took."""
+
+    provider: str
+    model: str
+    status: int
+    cause: str
+    latency_ms: float
 
 
 class Attempts:
@@ -80,7 +74,7 @@ class Attempts:
         "_loop",
         "_plan",
         "_retries",
-        "count",
+        "tries",
         "waited_ns",
     )
 
@@ -92,8 +86,12 @@ class Attempts:
         self._loop = asyncio.get_running_loop()
         self._ends_at = self._loop.time() + plan.timeout_s
         self._retries = plan.retries
-        self.count = 0
+        self.tries: list[Try] = []
         self.waited_ns = 0
+
+    @property
+    def count(self) -> int:
+        return len(self.tries)
 
     async def open(self) -> Opened:
         """Raises the last failure when nobody answers well."""
@@ -101,15 +99,42 @@ class Attempts:
         waiting = self._in_order()
         while waiting:
             upstream = waiting.pop(0)
-            opened = await self._through_doors(upstream)
+            if self._plan.hedge_after_s and waiting:
+                opened = await self._raced(upstream, waiting)
+            else:
+                opened = await self._through_doors(upstream)
             if isinstance(opened, Opened):
                 return opened
             failure = opened
-            if not may_go_on(failure):
+            if self._ask.is_spent or cause_of(failure) not in self._plan.causes:
                 break
             if not waiting and await self._pause(failure):
                 waiting = self._in_order()
         raise failure
+
+    async def _raced(self, upstream: Upstream, waiting: list[Upstream]) -> Opened | Failure:
+        """Who has not begun to answer by then gets a rival, and whoever begins first is heard."""
+        first = asyncio.create_task(self._through_doors(upstream))
+        racing = {first}
+        try:
+            await asyncio.wait(racing, timeout=self._plan.hedge_after_s)
+            if first.done():
+                return first.result()
+            racing.add(asyncio.create_task(self._through_doors(waiting.pop(0))))
+            return await self._winner(racing)
+        finally:
+            await _abandon(racing)
+
+    @staticmethod
+    async def _winner(racing: set["asyncio.Task[Opened | Failure]"]) -> Opened | Failure:
+        while True:
+            done, _ = await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)
+            winner = next((task for task in done if isinstance(task.result(), Opened)), None)
+            if winner is not None or len(done) == len(racing):
+                chosen = winner or done.pop()
+                racing.discard(chosen)
+                return chosen.result()
+            racing -= done
 
     async def _pause(self, failure: Failure) -> bool:
         """Before everyone is asked again; False when that would help nobody."""
@@ -141,7 +166,7 @@ class Attempts:
             if isinstance(result, Opened):
                 return result
             failure = result
-            if not (isinstance(failure, Refusal) and failure.status in _KEY_REFUSED):
+            if self._ask.is_spent or not (isinstance(failure, Refusal) and failure.status in _KEY_REFUSED):
                 return failure
             door.rests_until = self._loop.time() + (failure.retry_after_s() or _KEY_RESTS_S)
         return failure
@@ -150,13 +175,22 @@ class Attempts:
         left_s = self._ends_at - self._loop.time()
         if left_s <= 0:
             return UpstreamTimedOut(f"{upstream.label}: no answer within {self._plan.timeout_s:g} s")
-        self.count += 1
         began_ns = perf_counter_ns()
+        mine = Try(upstream.provider, upstream.model, 499, "cancelled", 0.0)
+        self.tries.append(mine)
+        upstream.measure.began()
+        result: Opened | Failure | None = None
         try:
             result = await self._exchange(upstream, door, line, body, left_s)
         except (UpstreamFailed, UpstreamTimedOut, Unavailable) as error:
             result = error
-        self.waited_ns += perf_counter_ns() - began_ns
+        finally:
+            waited_ns = perf_counter_ns() - began_ns
+            self.waited_ns += waited_ns
+            mine.latency_ms = round(waited_ns / 1e6, 3)
+            if not isinstance(result, Opened):
+                upstream.measure.released()
+        mine.status, mine.cause = (200, "") if isinstance(result, Opened) else (result.status, cause_of(result))
         self._tell_breaker(upstream, result)
         return result
 
@@ -165,7 +199,10 @@ class Attempts:
     ) -> Opened | Failure:
         limits = Limits(first_byte_s=left_s, idle_s=left_s, total_s=left_s)
         is_stream = self._ask.is_stream
-        answer = await upstream.open(door, line.operation, body, limits, is_stream=is_stream, headers=line.headers)
+        began_ns = perf_counter_ns()
+        answer = await upstream.open(
+            door, line.operation, line.onward(body), limits, is_stream=is_stream, headers=line.headers
+        )
         try:
             if answer.status >= 400:
                 return Refusal(line, answer, (await answer.read())[:_LARGEST_ERROR])
@@ -173,7 +210,7 @@ class Attempts:
         except BaseException:
             answer.close()
             raise
-        return Opened(upstream, line, answer, first)
+        return Opened(upstream, line, answer, first, began_ns)
 
     def _tell_breaker(self, upstream: Upstream, result: Opened | Failure) -> None:
         breaker = upstream.breaker
@@ -199,13 +236,10 @@ def _is_well(upstream: Upstream, now: float) -> bool:
     return upstream.breaker is None or upstream.breaker.allows(now)
 
 
-def is_passing(failure: Failure) -> bool:
-    """Whether the same call may go well a little later."""
-    if isinstance(failure, Refusal):
-        return failure.status in _PASSING
-    return not isinstance(failure, NoUsableKey | CannotExpress)
-
-
-def may_go_on(failure: Failure) -> bool:
-    """Whether another upstream may do better: not with a request that is wrong in itself."""
-    return failure.status in _ELSEWHERE if isinstance(failure, Refusal) else True
+async def _abandon(racing: set["asyncio.Task[Opened | Failure]"]) -> None:
+    """Whoever lost the race stops at once; one that began to answer all the same is hung up on."""
+    for task in racing:
+        task.cancel()
+    for result in await asyncio.gather(*racing, return_exceptions=True):
+        if isinstance(result, Opened):
+            result.close()

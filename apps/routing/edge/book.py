@@ -19,6 +19,9 @@ class ModelRecord(msgspec.Struct, array_like=True, frozen=True):
     upstream: str
     price: Price = Price()
     context: int = 0
+    max_output: int = 0
+    mode: str = "chat"
+    capabilities: list[str] = []
 
 
 class CredentialRecord(msgspec.Struct, array_like=True, frozen=True):
@@ -31,7 +34,10 @@ class CredentialRecord(msgspec.Struct, array_like=True, frozen=True):
 
 
 class ProviderRecord(msgspec.Struct, array_like=True, frozen=True):
-    """`is_open` lets through models that are not listed, unpriced."""
+    """`is_open` lets through models that are not listed, priced by the catalogue where it knows them.
+
+    `kind` is its name in the catalogue, `auth` how its key is sent, `options` the rest of its address and version.
+    """
 
     provider_id: str
     name: str
@@ -40,16 +46,22 @@ class ProviderRecord(msgspec.Struct, array_like=True, frozen=True):
     credentials: list[CredentialRecord] = []
     models: list[ModelRecord] = []
     is_open: bool = True
+    kind: str = ""
+    auth: str = ""
     options: dict[str, str] = {}
-    """What a dialect needs beside the key: a region, an API version, a project."""
 
 
 class TargetRecord(msgspec.Struct, array_like=True, frozen=True):
+    """`when` is the condition as it was written: a mapping of what is asked to the values that fit, in JSON."""
+
     model: str
     weight: int = 1
+    when: bytes = b""
 
 
 class RouteRecord(msgspec.Struct, array_like=True, frozen=True):
+    """`cache` is how answers are kept, in JSON; empty is not at all. `settings` is the definition's rest, in JSON."""
+
     route_id: str
     name: str
     version: int
@@ -57,6 +69,8 @@ class RouteRecord(msgspec.Struct, array_like=True, frozen=True):
     targets: list[TargetRecord]
     retries: int = 0
     timeout_ms: int = 0
+    cache: bytes = b""
+    settings: bytes = b""
 
 
 class BookRecord(msgspec.Struct, array_like=True, frozen=True):

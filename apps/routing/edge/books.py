@@ -1,11 +1,18 @@
 """The books of all projects, opened when first asked for."""
 
+from typing import Final
+
 from apps.routing.edge.book import KIND, decode_book
+from apps.routing.edge.catalogue import Catalogues
 from apps.routing.edge.plan import NO_BOOK, Book
 from apps.routing.edge.upstreams import Workshop
 from brokle.edge.egress import EgressClient
+from brokle.edge.egress.limits import PoolLimits
 from brokle.edge.runtime import Runtime
 from brokle.kernel.sealing import Sealer
+
+# A stream holds its connection for as long as it lasts, and thousands may last at once.
+_POOL: Final = PoolLimits(connections=4096, waiting=8192)
 
 
 class Books:
@@ -15,7 +22,8 @@ class Books:
         settings = runtime.settings
         sealer = Sealer((settings.secret_key, *settings.secret_key_fallbacks), "snapshot")
         # Failures are this room's to judge, target by target; one origin may serve good and bad models.
-        workshop = Workshop(EgressClient(settings.egress), sealer)
+        egress = EgressClient(settings.egress, pool_limits=_POOL)
+        workshop = Workshop(egress, sealer, Catalogues(runtime))
         self._kind = runtime.snapshot.register(KIND, lambda raw: Book(decode_book(raw), workshop))
         self._empty = Book(NO_BOOK, workshop)
 

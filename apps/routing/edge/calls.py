@@ -1,24 +1,28 @@
 """One call to a model, whatever the format: admitted, tried, answered, recorded."""
 
 import asyncio
+from copy import copy
+from dataclasses import replace
 from time import perf_counter_ns
 from typing import Final
 
-from apps.routing.edge.account import Account
+from apps.routing.edge.account import BYTES_PER_TOKEN, Account
 from apps.routing.edge.admission import Admission, Estimate
 from apps.routing.edge.asks import Ask
-from apps.routing.edge.attempts import Attempts, Opened, Refusal
+from apps.routing.edge.attempts import Attempts, Opened
 from apps.routing.edge.books import Books
+from apps.routing.edge.causes import Refusal
 from apps.routing.edge.dialects.speech import Format, Stream
 from apps.routing.edge.dialects.sse import EventTooLarge
 from apps.routing.edge.keep_alive import KeepAlive
+from apps.routing.edge.mirrors import Mirrors, Unheard
 from apps.routing.edge.plan import ModelNotFound, Plan
 from apps.routing.edge.reply import Failed
 from apps.routing.edge.splice import with_last_member
 from apps.routing.edge.usage import Usage
 from brokle.edge.http import JSON, ClientGone, Header, Request
 from brokle.edge.runtime import Runtime
-from brokle.edge.spool import MONEY, recorder
+from brokle.edge.spool import MONEY, TELEMETRY, recorder
 from brokle.kernel.errors import BrokleError
 
 _SSE: Final[tuple[Header, ...]] = (
@@ -37,16 +41,20 @@ class Switchboard:
         self._spool = runtime.spool
         self._limiter = runtime.limiter
         self._books = books
-        self._record = recorder(runtime.spool, MONEY, "request")
+        self._mirrors = Mirrors()
+        self._records = recorder(runtime.spool, MONEY, "request"), recorder(runtime.spool, TELEMETRY, "attempt")
 
     async def answer(self, request: Request, spoken: Format) -> None:
-        ask = spoken.read_ask(request, await request.body())
-        await self.carry(request, spoken, ask, self.plan(request, ask))
+        ask = await spoken.ask_of(request)
+        plan = self.plan(request, ask)
+        if plan.shadow and not self._mirrors.is_full:
+            self._mirrors.begin(self._mirror(request, spoken, ask, plan.shadow))
+        await self.carry(request, spoken, ask, plan)
 
     async def carry(self, request: Request, spoken: Format, ask: Ask, plan: Plan) -> None:
         self._spool.check_room(MONEY)
         admission = Admission(self._limiter)
-        account = Account(request, ask, spoken.endpoint, plan, self._record)
+        account = Account(request, ask, spoken.endpoint, plan, self._records)
         call = Call(request, spoken, ask, plan, account)
         try:
             await admission.take(request, plan, Estimate(account.estimated_input, ask.output_bound))
@@ -63,12 +71,35 @@ class Switchboard:
             call.close()
             await admission.settle(account.usage, account.cost_nanos)
 
+    async def _mirror(self, request: Request, spoken: Format, ask: Ask, model: str) -> None:
+        """On nobody's limits, and in the log with a tag of its own."""
+        upstream = self._books.of(request.principal.project_id).find(model)
+        if upstream is None:
+            return
+        unheard, plan = Unheard(request), Plan([upstream])
+        controls = copy(ask.controls)
+        controls.tags = {**controls.tags, "brokle.shadow_of": request.request_id}
+        asked = replace(ask, controls=controls)
+        account = Account(unheard, asked, spoken.endpoint, plan, self._records)
+        call = Call(unheard, spoken, asked, plan, account)
+        try:
+            await call.run()
+        except Refusal as refusal:
+            await call.refuse(refusal)
+        except BrokleError as error:
+            account.fail(error.status, error.code)
+        finally:
+            call.close()
+
     def plan(self, request: Request, ask: Ask) -> Plan:
         name = ask.controls.route or ask.model
         allowed = request.principal.allowed_models
         if allowed and name not in allowed:
             raise ModelNotFound(name)
-        plan = self._books.of(request.principal.project_id).plan(name)
+        environment_id = request.principal.environment_id
+        plan = self._books.of(request.principal.project_id).plan(
+            name, lambda: ask.facts(environment_id, BYTES_PER_TOKEN)
+        )
         if ask.controls.timeout_s is not None:
             plan.timeout_s = min(plan.timeout_s, ask.controls.timeout_s)
         return plan
@@ -92,6 +123,8 @@ class Call:
         self._account.ttft_ms = self._request.elapsed_ms()
         if self._ask.is_stream:
             await self._stream(opened)
+        elif opened.line.is_binary and not opened.answer.header("content-type").startswith("application/json"):
+            await self._binary(opened)
         else:
             await self._whole(opened)
 
@@ -101,11 +134,30 @@ class Call:
         raw = await opened.answer.read()
         self._account.body_ns = perf_counter_ns() - began_ns
         body, usage = opened.line.whole(raw)
-        self._account.settle(usage or self._account.guess(answered_bytes=len(raw)))
+        self._account.settle(usage or opened.line.known_usage() or self._account.guess(answered_bytes=len(raw)))
         if self._account.wants_metadata:
             body = with_last_member(body, b"brokle", self._account.metadata())
         self._account.write()
         await self._request.reply(opened.answer.status, body, JSON, *self._account.final_headers())
+
+    async def _binary(self, opened: Opened) -> None:
+        """Sound and the like: passed on piece by piece, as what the upstream says it is."""
+        self._account.settle(opened.line.known_usage() or Usage())
+        kind = opened.answer.header("content-type", "application/octet-stream").encode("latin-1", "replace")
+        await self._request.start(opened.answer.status, (b"content-type", kind), *self._account.headers())
+        watch = asyncio.create_task(self._watch(opened))
+        try:
+            while chunk := await opened.answer.next_chunk():
+                await self._request.chunk(chunk)
+        except BrokleError as error:
+            self._account.fail(499, "client_closed_request") if self._is_gone else self._account.fail(
+                502, "upstream_interrupted"
+            )
+            raise ClientGone from error  # a body of unknown length that is not finished reads as broken off
+        finally:
+            watch.cancel()
+        self._account.write()
+        await self._request.finish()
 
     async def _stream(self, opened: Opened) -> None:
         passage = opened.line.stream(self._metadata_after if self._account.wants_metadata else None, self._guess)
@@ -183,5 +235,5 @@ class Call:
 
     def close(self) -> None:
         if self._opened is not None:
-            self._opened.answer.close()
+            self._opened.close(self._account.usage.total if self._account.status < 400 else 0)
         self._account.write()

@@ -21,6 +21,7 @@ _ALIASES: Final[dict[str, tuple[bytes, ...]]] = {
     "cache_ttl": (b"x-brokle-cache-ttl",),
     "cache_namespace": (b"x-brokle-cache-namespace",),
     "metadata": (b"x-brokle-metadata",),
+    "echo": (b"x-brokle-echo",),
 }
 _PREFIXES: Final = (b"x-brokle-", b"x-litellm-", b"x-portkey-")
 
@@ -52,6 +53,7 @@ class Controls:
         "cache_namespace",
         "cache_ttl_s",
         "drops_unsupported",
+        "echo",
         "route",
         "session",
         "tags",
@@ -62,7 +64,7 @@ class Controls:
     )
 
     def __init__(self) -> None:
-        self.route = self.user = self.session = self.trace_id = ""
+        self.route = self.user = self.session = self.trace_id = self.echo = ""
         self.cache = self.cache_namespace = ""
         self.cache_ttl_s: int | None = None
         self.timeout_s: float | None = None
@@ -92,6 +94,7 @@ def _from_headers(found: Controls, headers: Mapping[bytes, bytes]) -> None:
         return given.decode(errors="replace").strip()[:_LONGEST]
 
     found.route, found.user, found.session = value("route"), value("user"), value("session")
+    found.echo = value("echo")
     found.trace_id = value("trace_id") or found.trace_id
     found.cache, found.cache_namespace = value("cache"), value("cache_namespace")
     found.cache_ttl_s = _whole(value("cache_ttl"), "x-brokle-cache-ttl")

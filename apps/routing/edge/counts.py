@@ -16,8 +16,9 @@ class Counts:
         self._switchboard = switchboard
 
     async def answer(self, request: Request) -> None:
-        ask = _FORMAT.read_ask(request, await request.body())
+        ask = await _FORMAT.ask_of(request)
         plan = self._switchboard.plan(request, ask)
+        plan.shadow = ""  # a question about a call is no call to mirror
         plan.upstreams = [upstream for upstream in plan.upstreams if upstream.dialect.speaks(_FORMAT.name)]
         if plan.upstreams:
             await self._switchboard.carry(request, _FORMAT, ask, plan)

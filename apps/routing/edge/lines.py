@@ -1,6 +1,6 @@
 """How one call is spoken to one upstream: its own bytes where both sides speak alike, else translated."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import msgspec
@@ -9,7 +9,7 @@ from apps.routing.edge.asks import Ask
 from apps.routing.edge.dialects.speech import CHAT, CannotExpress, Format, Stream, Writer
 from apps.routing.edge.reply import Event, Failed, Finished, Used, WholeReply
 from apps.routing.edge.splice import Renaming
-from apps.routing.edge.upstreams import Upstream
+from apps.routing.edge.upstreams import ECHO_HEADER, Upstream
 from apps.routing.edge.usage import Usage
 from brokle.kernel.errors import UpstreamFailed
 
@@ -36,7 +36,14 @@ class Line:
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Of this call alone, beside those of the key."""
-        return self._ask.headers if self.is_relay else ()
+        headers = self._ask.headers if self.is_relay else ()
+        told = self._ask.controls.echo
+        if told and self._upstream.provider == "echo":
+            return (*headers, (ECHO_HEADER, told))
+        return headers
+
+    def onward(self, body: bytes) -> bytes | AsyncIterator[bytes]:
+        return self._format.onward(self._ask, body) if self.is_relay else body
 
     def body(self) -> bytes:
         """Raises CannotExpress."""
@@ -56,6 +63,13 @@ class Line:
         if light.model and light.model != _encode(self._ask.model):
             body = Renaming(light.model, self._ask.model).apply(body)
         return body, light.usage
+
+    @property
+    def is_binary(self) -> bool:
+        return self._format.is_binary
+
+    def known_usage(self) -> Usage | None:
+        return self._format.known_usage(self._ask)
 
     def stream(self, metadata: Metadata | None, guess: Guess) -> Stream:
         """`metadata` makes the `brokle` object of what was used; None leaves it out."""

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from apps.routing.edge import echo
+from apps.routing.edge import echo_script
 from apps.routing.edge.book import ModelRecord
 from apps.routing.edge.books import Books
 from apps.routing.edge.plan import ModelNotFound
@@ -35,7 +35,7 @@ class Models:
         principal = request.principal
         named = self._books.of(principal.project_id).names()
         found = [_described(name, owner, model) for name, owner, model in named]
-        found += [_described(f"echo/{name}", "echo", ModelRecord(name, name, FREE)) for name in echo.MODELS]
+        found += [_described(f"echo/{name}", "echo", ModelRecord(name, name, FREE)) for name in echo_script.NAMES]
         allowed = principal.allowed_models
         return {model["id"]: model for model in found if not allowed or model["id"] in allowed}
 

@@ -1,14 +1,18 @@
 """From the name a caller asked for to the upstreams to try, in order."""
 
-import random
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from apps.routing.edge.book import BookRecord, ModelRecord, ProviderRecord, RouteRecord
+from apps.routing.edge.book import BookRecord, ModelRecord, ProviderRecord
+from apps.routing.edge.conditions import Facts
+from apps.routing.edge.route import USUAL_CAUSES, Route
 from apps.routing.edge.upstreams import Door, EchoUpstream, Upstream, Workshop
 from brokle.kernel.errors import NotFound
 
 DEFAULT_TIMEOUT_S: Final = 600.0
 _ECHO: Final = "echo"
+_UNLISTED_MAX: Final = 256
 
 
 class ModelNotFound(NotFound):
@@ -18,16 +22,41 @@ class ModelNotFound(NotFound):
         super().__init__(f"The model `{name[:200]}` does not exist or this key may not use it", field="model")
 
 
-class Plan:
-    __slots__ = ("retries", "route", "timeout_s", "upstreams")
+class NothingFits(NotFound):
+    code, status, title = "no_target_fits", 400, "No target of this route takes this call"
 
-    def __init__(
-        self, upstreams: list[Upstream], *, route: str = "", retries: int = 0, timeout_s: float = DEFAULT_TIMEOUT_S
-    ) -> None:
+
+class Plan:
+    """Whom to ask, in this order; `causes` are the failures after which the next one is asked."""
+
+    __slots__ = (
+        "causes",
+        "hedge_after_s",
+        "retries",
+        "route",
+        "shadow",
+        "strategy",
+        "timeout_s",
+        "upstreams",
+        "version",
+    )
+
+    def __init__(self, upstreams: list[Upstream], route: Route | None = None) -> None:
         self.upstreams = upstreams
-        self.route = route
-        self.retries = retries
-        self.timeout_s = timeout_s
+        self.route = self.strategy = ""
+        self.version = self.retries = 0
+        self.timeout_s = DEFAULT_TIMEOUT_S
+        self.hedge_after_s = 0.0
+        self.causes: Sequence[str] = USUAL_CAUSES
+        self.shadow = ""
+        if route is not None:
+            record, settings = route.record, route.settings
+            self.route, self.version, self.strategy = route.name, record.version, record.strategy
+            self.retries = record.retries
+            self.timeout_s = record.timeout_ms / 1000 if record.timeout_ms else DEFAULT_TIMEOUT_S
+            self.causes = settings.fallback_on
+            self.hedge_after_s = settings.hedge_after_ms / 1000
+            self.shadow = settings.shadow.model if settings.shadow is not None and route.mirrors() else ""
 
 
 class _Shelf:
@@ -39,7 +68,7 @@ class _Shelf:
         self.record = record
         self.models = {model.name: model for model in record.models}
         self._doors: list[Door] | None = None
-        self._made: dict[str, Upstream] = {}
+        self._made: OrderedDict[str, Upstream] = OrderedDict()
         self._workshop = workshop
 
     def find(self, name: str) -> Upstream | None:
@@ -51,26 +80,34 @@ class _Shelf:
             return None
         if self._doors is None:
             self._doors = self._workshop.doors(self.record)
-        found = self._workshop.upstream(self.record, model or ModelRecord(name, name), self._doors)
-        if model is not None:
-            self._made[name] = found
+        described = self._workshop.described(self.record, name, model)
+        found = self._made[name] = self._workshop.upstream(self.record, described, self._doors)
+        if len(self._made) > len(self.models) + _UNLISTED_MAX:
+            self._made.popitem(last=False)
         return found
 
 
 class Book:
     """A project's routes, providers and models, ready to be asked."""
 
-    __slots__ = ("_routes", "_shelves")
+    __slots__ = ("_records", "_routes", "_shelves")
 
     def __init__(self, record: BookRecord, workshop: Workshop) -> None:
         self._shelves = {provider.name: _Shelf(provider, workshop) for provider in record.providers}
-        self._routes = {route.name: route for route in record.routes}
+        self._records = {route.name: route for route in record.routes}
+        self._routes: dict[str, Route] = {}
 
-    def plan(self, name: str) -> Plan:
+    def route(self, name: str) -> Route | None:
+        found = self._routes.get(name)
+        if found is None and name in self._records:
+            found = self._routes[name] = Route(self._records[name], self.find)
+        return found
+
+    def plan(self, name: str, facts: Callable[[], Facts]) -> Plan:
         """A route's name comes first, then `provider/model`, then a model that some provider lists."""
-        route = self._routes.get(name)
+        route = self.route(name)
         if route is not None:
-            return self._route(route)
+            return self._along(route, facts())
         upstream = self.find(name)
         if upstream is None:
             raise ModelNotFound(name)
@@ -88,22 +125,20 @@ class Book:
 
     def names(self) -> list[tuple[str, str, ModelRecord | None]]:
         """Everything that can be asked for by name: routes, then each provider's models."""
-        routes = [(name, "brokle", None) for name in self._routes]
+        routes = [(name, "brokle", None) for name in self._records]
         models = [
             (f"{shelf}/{m.name}", shelf, m) for shelf, held in self._shelves.items() for m in held.models.values()
         ]
         return [*routes, *models]
 
-    def _route(self, route: RouteRecord) -> Plan:
-        found = [(self.find(target.model), target.weight) for target in route.targets]
-        weighted = [(upstream, weight) for upstream, weight in found if upstream is not None]
-        if not weighted:
+    @staticmethod
+    def _along(route: Route, facts: Facts) -> Plan:
+        if route.is_empty:
             raise ModelNotFound(route.name)
-        if route.strategy == "weighted":
-            weighted.sort(key=lambda pair: random.random() ** (1 / pair[1]) if pair[1] else -1, reverse=True)  # noqa: S311 - spreads load
-        timeout_s = route.timeout_ms / 1000 if route.timeout_ms else DEFAULT_TIMEOUT_S
-        upstreams = [upstream for upstream, _ in weighted]
-        return Plan(upstreams, route=route.name, retries=route.retries, timeout_s=timeout_s)
+        upstreams = route.choose(facts)
+        if not upstreams:
+            raise NothingFits(f"No target of `{route.name}` has conditions that this call meets", field="model")
+        return Plan(upstreams, route)
 
 
 NO_BOOK: Final = BookRecord("")

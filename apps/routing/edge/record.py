@@ -43,6 +43,27 @@ class RequestRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     user_agent: str = ""
 
 
+class AttemptRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One attempt on a route, as a row of `ai_routing_metrics`: who was asked, and why not where it failed."""
+
+    request_id: str
+    attempt: int
+    organization_id: str
+    project_id: str
+    environment_id: str
+    at: str
+    route: str
+    route_version: int = 0
+    strategy: str = ""
+    provider: str = ""
+    model: str = ""
+    status: int = 0
+    cause: str = ""
+    latency_ms: float = 0.0
+    is_chosen: bool = False
+    cost_usd_nanos: int = 0
+
+
 encode = msgspec.json.Encoder().encode
 
 

@@ -9,6 +9,16 @@ from apps.routing.edge.counts import Counts
 from apps.routing.edge.dialects.anthropic.headers import adorned
 from apps.routing.edge.dialects.anthropic.messages import MessagesFormat
 from apps.routing.edge.dialects.openai.chat import ChatFormat
+from apps.routing.edge.dialects.openai.completions import CompletionsFormat
+from apps.routing.edge.dialects.openai.forms import FormFormat
+from apps.routing.edge.dialects.openai.plain import (
+    PlainFormat,
+    by_nothing,
+    by_pictures,
+    by_searches,
+    by_sound,
+    by_tokens,
+)
 from apps.routing.edge.dialects.speech import Format
 from apps.routing.edge.models import Models
 from apps.routing.edge.record import meter
@@ -19,7 +29,29 @@ from brokle.edge.rooms import Notice, Room
 from brokle.edge.runtime import Runtime
 from brokle.edge.sinks import Table, Usage
 
+_PLAIN: dict[str, Format] = {
+    "/v1/embeddings": PlainFormat("embeddings", by_tokens),
+    "/v1/images/generations": PlainFormat("images.generations", by_pictures),
+    "/v1/moderations": PlainFormat("moderations", by_nothing),
+    "/v1/rerank": PlainFormat("rerank", by_searches),
+    "/v1/audio/speech": PlainFormat("audio.speech", by_tokens, is_binary=True, says_characters=True),
+    "/v1/images/edits": FormFormat("images.edits", by_pictures),
+    "/v1/audio/transcriptions": FormFormat("audio.transcriptions", by_sound, is_binary=True),
+    "/v1/audio/translations": FormFormat("audio.translations", by_sound, is_binary=True),
+}
 _GET = frozenset({"GET"})
+_DECISIONS_TOLD = 20
+"""Of one batch; a watcher sees what happens, the table holds all of it."""
+_TOLD = {
+    "request_id": "",
+    "route": "",
+    "strategy": "",
+    "provider": "",
+    "model": "",
+    "attempt": 0,
+    "status": 0,
+    "cause": "",
+}
 
 
 def open_room(runtime: Runtime) -> list[Endpoint]:
@@ -35,6 +67,8 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
 
     return [
         endpoint("/v1/chat/completions", ChatFormat()),
+        endpoint("/v1/completions", CompletionsFormat()),
+        *(endpoint(path, spoken) for path, spoken in _PLAIN.items()),
         endpoint("/v1/messages", MessagesFormat(), adorned),
         Endpoint("/v1/messages/count_tokens", counts.answer, "gateway", protocols.anthropic, adorn=adorned),
         Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
@@ -52,12 +86,16 @@ def announce(records: dict[str, list[bytes]]) -> Iterator[Notice]:
     for environment, (count, record) in latest.items():
         last = {name: record[name] for name in ("request_id", "model", "provider", "status", "latency_ms")}
         yield f"requests:{environment}", "metrics.updated", {"requests": count, "last": last}
+    for payload in records.get("attempt", [])[-_DECISIONS_TOLD:]:
+        decision = msgspec.json.decode(payload)
+        told = {name: decision.get(name, "") for name in _TOLD}
+        yield f"requests:{decision['environment_id']}", "routing.decision", told
 
 
 ROOM = Room(
     name="routing",
     open=open_room,
-    tables=(Table("request", "request_logs"),),
+    tables=(Table("request", "request_logs"), Table("attempt", "ai_routing_metrics")),
     usages=(Usage("request", meter),),
     announce=announce,
 )

@@ -1,13 +1,18 @@
 """One model of one provider, and the doors to it: a door is a key, with its connection written out once."""
 
 import random
+from collections.abc import AsyncIterator
 from typing import Final, Protocol
+
+import msgspec
 
 from apps.routing.edge import echo
 from apps.routing.edge.book import CredentialRecord, ModelRecord, ProviderRecord, place_of_credential
-from apps.routing.edge.dialects.catalog import COMPATIBLE, dialect_of
-from apps.routing.edge.dialects.speech import Dialect
-from apps.routing.edge.prices import FREE, Price
+from apps.routing.edge.catalogue import Catalogues
+from apps.routing.edge.dialects.catalog import dialect_of
+from apps.routing.edge.echo_script import script_of
+from apps.routing.edge.measures import Measure, MeasureBoard
+from apps.routing.edge.prices import FREE
 from brokle.edge.egress import EgressClient, Limits
 from brokle.edge.egress import Target as EgressTarget
 from brokle.edge.egress.breaker import Breaker, BreakerBoard
@@ -16,6 +21,8 @@ from brokle.kernel.sealing import Sealer
 
 _TARGETS_MAX: Final = 256
 Pairs = tuple[tuple[str, str], ...]
+ECHO_HEADER: Final = "x-brokle-echo"
+Body = bytes | AsyncIterator[bytes]
 OPEN_TO_ALL: Final = CredentialRecord("", b"")
 _JSON: Final = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "brokle"}
 
@@ -69,29 +76,44 @@ class Door:
 
 
 class Upstream:
-    __slots__ = ("base_url", "breaker", "dialect", "doors", "label", "model", "options", "price", "provider")
+    __slots__ = (
+        "base_url",
+        "breaker",
+        "capabilities",
+        "context",
+        "dialect",
+        "doors",
+        "label",
+        "measure",
+        "model",
+        "options",
+        "price",
+        "provider",
+        "quality",
+    )
 
     def __init__(
         self,
-        provider: str,
-        dialect: Dialect,
+        record: ProviderRecord,
         model: ModelRecord,
         doors: list[Door],
         breaker: Breaker | None,
-        *,
-        base_url: str = "",
-        options: dict[str, str] | None = None,
-        price: Price | None = None,
+        measure: Measure,
     ) -> None:
-        self.provider = provider
-        self.dialect = dialect
-        self.base_url = base_url
-        self.options = options or {}
+        self.provider = record.name
+        self.dialect = dialect_of(record.dialect)
+        self.base_url = record.base_url.rstrip("/")
+        self.options = record.options
         self.model = model.upstream
-        self.label = f"{provider}/{model.name}"
-        self.price = price or model.price
+        self.label = f"{record.name}/{model.name}"
+        self.price = model.price
         self.doors = doors
         self.breaker = breaker
+        self.measure = measure
+        self.context = model.context
+        self.capabilities = frozenset(model.capabilities)
+        self.quality: float | None = None
+        """Set where scores of answers are known."""
 
     def doors_of(self, environment_id: str, now: float) -> list[Door]:
         """In the order to try: by weight and luck, keys that rest last; an environment's own keys shut out the rest."""
@@ -103,28 +125,34 @@ class Upstream:
         return sorted(shuffled, key=lambda door: door.rests_until > now)
 
     async def open(
-        self, door: Door, operation: str, body: bytes, limits: Limits, *, is_stream: bool, headers: Pairs = ()
+        self, door: Door, operation: str, body: Body, limits: Limits, *, is_stream: bool, headers: Pairs = ()
     ) -> Answer:
         url = self.dialect.address(self.base_url, operation, self.model, self.options, is_stream=is_stream)
         return await door.target(url, headers).open(body, limits=limits)
 
 
+_ECHO: Final = ProviderRecord("", "echo", "echo", "")
+
+
 class EchoUpstream(Upstream):
     """The built-in provider answers from here, through the same pipes as any other."""
 
-    __slots__ = ("_plan",)
+    __slots__ = ("_name", "_script")
 
     def __init__(self, name: str) -> None:
-        super().__init__("echo", COMPATIBLE, ModelRecord(name, name), [], None, price=FREE)
-        self._plan = echo.plan_for(name)
+        super().__init__(_ECHO, ModelRecord(name, name, FREE), [], None, Measure())
+        self._name = name
+        self._script = script_of(name)
 
     def doors_of(self, environment_id: str, now: float) -> list[Door]:
         return [_HERE]
 
     async def open(
-        self, door: Door, operation: str, body: bytes, limits: Limits, *, is_stream: bool, headers: Pairs = ()
+        self, door: Door, operation: str, body: Body, limits: Limits, *, is_stream: bool, headers: Pairs = ()
     ) -> Answer:
-        return await echo.answer(self._plan, self.model, body)
+        told = dict(headers).get(ECHO_HEADER, "")
+        script = script_of(self._name, told) if told else self._script
+        return await echo.answer(script, self.model, body if isinstance(body, bytes) else b"")
 
 
 _HERE: Final = Door(OPEN_TO_ALL, "", None, {})  # type: ignore[arg-type]  # nobody is dialed
@@ -133,12 +161,27 @@ _HERE: Final = Door(OPEN_TO_ALL, "", None, {})  # type: ignore[arg-type]  # nobo
 class Workshop:
     """Makes upstreams out of records: the only place where a provider's key is read in clear."""
 
-    __slots__ = ("_breakers", "_egress", "_sealer")
+    __slots__ = ("_breakers", "_catalogues", "_egress", "_measures", "_sealer")
 
-    def __init__(self, egress: EgressClient, sealer: Sealer) -> None:
+    def __init__(self, egress: EgressClient, sealer: Sealer, catalogues: Catalogues) -> None:
         self._egress = egress
         self._sealer = sealer
+        self._catalogues = catalogues
         self._breakers = BreakerBoard()
+        self._measures = MeasureBoard()
+
+    def described(self, provider: ProviderRecord, name: str, listed: ModelRecord | None) -> ModelRecord:
+        """What an organization lists counts more than what the catalogue knows; what neither knows stays open."""
+        if listed is not None and listed.price.is_known:
+            return listed
+        known = self._catalogues.find(provider.kind, listed.upstream if listed else name)
+        if known is None:
+            return listed or ModelRecord(name, name)
+        if listed is None:
+            return known
+        return msgspec.structs.replace(
+            known, name=listed.name, upstream=listed.upstream, context=listed.context or known.context
+        )
 
     def doors(self, provider: ProviderRecord) -> list[Door]:
         dialect = dialect_of(provider.dialect)
@@ -150,9 +193,9 @@ class Workshop:
         return doors
 
     def upstream(self, provider: ProviderRecord, model: ModelRecord, doors: list[Door]) -> Upstream:
-        breaker = self._breakers.breaker(f"{provider.provider_id}/{model.upstream}")
-        dialect, base_url = dialect_of(provider.dialect), provider.base_url.rstrip("/")
-        return Upstream(provider.name, dialect, model, doors, breaker, base_url=base_url, options=provider.options)
+        name = f"{provider.provider_id}/{model.upstream}"
+        breaker, measure = self._breakers.breaker(name), self._measures.measure(name)
+        return Upstream(provider, model, doors, breaker, measure)
 
     def _secret(self, credential: CredentialRecord) -> str:
         if not credential.sealed:

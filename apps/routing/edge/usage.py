@@ -4,7 +4,10 @@ import msgspec
 
 
 class Usage(msgspec.Struct, omit_defaults=True):
-    """Tokens, each counted once: what was cached is not input, what was reasoned is not output."""
+    """Tokens, each counted once: what was cached is not input, what was reasoned is not output.
+
+    Below them what is not counted in tokens: time of sound, characters, pictures, searches, pages.
+    """
 
     input: int = 0
     cache_read: int = 0
@@ -15,15 +18,29 @@ class Usage(msgspec.Struct, omit_defaults=True):
     reasoning: int = 0
     audio_output: int = 0
     is_estimated: bool = False
+    image_input: int = 0
+    image_output: int = 0
+    audio_ms: int = 0
+    characters: int = 0
+    images: int = 0
+    searches: int = 0
+    pages: int = 0
+    web_searches: int = 0
 
     @property
     def all_input(self) -> int:
-        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.audio_input
+        cached = self.cache_read + self.cache_write_5m + self.cache_write_1h
+        return self.input + cached + self.audio_input + self.image_input
 
     @property
     def all_output(self) -> int:
-        return self.output + self.reasoning + self.audio_output
+        return self.output + self.reasoning + self.audio_output + self.image_output
 
     @property
     def total(self) -> int:
         return self.all_input + self.all_output
+
+    @property
+    def is_tokens_alone(self) -> bool:
+        others = self.audio_ms or self.characters or self.images or self.searches or self.pages or self.web_searches
+        return not others

@@ -1,4 +1,18 @@
-from apps.routing.models.providers import Credential, Owner, Provider, ProviderModel
+from apps.routing.models.catalogue import CatalogueModel, CatalogueProvider, CatalogueVersion, ListPrice
+from apps.routing.models.providers import Credential, DataKey, Owner, Provider, ProviderModel
 from apps.routing.models.routes import Route, RouteVersion, Strategy
 
-__all__ = ["Credential", "Owner", "Provider", "ProviderModel", "Route", "RouteVersion", "Strategy"]
+__all__ = [
+    "CatalogueModel",
+    "CatalogueProvider",
+    "CatalogueVersion",
+    "Credential",
+    "DataKey",
+    "ListPrice",
+    "Owner",
+    "Provider",
+    "ProviderModel",
+    "Route",
+    "RouteVersion",
+    "Strategy",
+]

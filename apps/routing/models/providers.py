@@ -1,3 +1,4 @@
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -17,6 +18,10 @@ def new_model_id() -> str:
     return new_id("mdl")
 
 
+def new_data_key_id() -> str:
+    return new_id("dtk")
+
+
 class Owner(models.TextChoices):
     """Who may change it: people, or the configuration file, which the console then shows as read-only."""
 
@@ -24,10 +29,28 @@ class Owner(models.TextChoices):
     FILE = "file"
 
 
+class DataKey(models.Model):
+    """An organization's own key, sealed under the installation's: what else is sealed of it is sealed by this one."""
+
+    id = models.CharField(max_length=40, primary_key=True, default=new_data_key_id, editable=False)
+    organization = models.OneToOneField("orgs.Organization", on_delete=models.CASCADE, related_name="+")
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = OrganizationManager["DataKey"]()
+
+    class Meta:
+        db_table = "data_keys"
+
+    def __str__(self) -> str:
+        return self.id
+
+
 class Provider(models.Model):
     """Where models live. `name` is what callers write before the slash; without a project all of them share it.
 
-    `is_open` lets through models that nobody listed, unpriced.
+    `kind` is its name in the catalogue, or a dialect. `is_open` lets through models that nobody listed; the catalogue
+    prices those it knows. `options` fill the places of an address and say versions. `checked_at` is the last test.
     """
 
     id = models.CharField(max_length=40, primary_key=True, default=new_provider_id, editable=False)
@@ -38,6 +61,10 @@ class Provider(models.Model):
     base_url = models.CharField(max_length=500)
     is_open = models.BooleanField(default=True)
     is_enabled = models.BooleanField(default=True)
+    options = models.JSONField(default=dict)
+    checked_at = models.DateTimeField(null=True)
+    check_ms = models.PositiveIntegerField(null=True)
+    check_error = models.CharField(max_length=60, blank=True)
     owner = models.CharField(max_length=10, choices=Owner.choices, default=Owner.PEOPLE)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -66,6 +93,7 @@ class Credential(models.Model):
     sealed = models.BinaryField()
     hint = models.CharField(max_length=12)
     weight = models.PositiveSmallIntegerField(default=1)
+    rotated_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 
     objects = OrganizationManager["Credential"]()
@@ -78,7 +106,10 @@ class Credential(models.Model):
 
 
 class ProviderModel(models.Model):
-    """A model of a provider as this organization knows it; prices are dollars for a million tokens."""
+    """A model of a provider as this organization knows it; prices are dollars for a million tokens.
+
+    They win over the catalogue's; where none are given the catalogue's hold.
+    """
 
     id = models.CharField(max_length=40, primary_key=True, default=new_model_id, editable=False)
     organization = models.ForeignKey("orgs.Organization", on_delete=models.CASCADE, related_name="+")
@@ -87,6 +118,9 @@ class ProviderModel(models.Model):
     upstream_name = models.CharField(max_length=200)
     prices = models.JSONField(default=dict)
     context = models.PositiveIntegerField(null=True)
+    max_output = models.PositiveIntegerField(null=True)
+    mode = models.CharField(max_length=20, default="chat")
+    capabilities = ArrayField(models.CharField(max_length=40), default=list)
     created_at = models.DateTimeField(db_default=Now())
 
     objects = OrganizationManager["ProviderModel"]()

@@ -13,6 +13,11 @@ def new_route_id() -> str:
 class Strategy(models.TextChoices):
     FALLBACK = "fallback"
     WEIGHTED = "weighted"
+    LATENCY = "latency"
+    COST = "cost"
+    BUSY = "busy"
+    USAGE = "usage"
+    QUALITY = "quality"
 
 
 class Route(models.Model):

@@ -41,6 +41,9 @@ providers:
     models:
       - {{id: meta/llama-3, upstream: gpt-4o-mini}}
       - {{id: ten-cents, request_usd: 0.10}}
+      - {{id: embedder, input_usd_per_mtok: 0.02}}
+      - {{id: painter, input_usd_per_mtok: 5, output_usd_per_mtok: 40}}
+      - {{id: ranker, input_usd_per_mtok: 1}}
       - {{id: five-cents-a-token, output_usd_per_mtok: 14285.714286, upstream: gpt-4o-mini}}
 {models}
   - name: claude

@@ -7,7 +7,12 @@ from apps.routing.edge.dialects.openai.dialect import OpenAI
 from apps.routing.edge.dialects.speech import Dialect
 
 COMPATIBLE: Final = OpenAI("openai-compatible", "an OpenAI-compatible service")
-_ALL: Final[tuple[Dialect, ...]] = (COMPATIBLE, OpenAI("openai", "OpenAI"), Anthropic("anthropic", "Anthropic"))
+_ALL: Final[tuple[Dialect, ...]] = (
+    COMPATIBLE,
+    OpenAI("openai", "OpenAI"),
+    OpenAI("echo", "the echo provider", frozenset({"openai.chat"})),
+    Anthropic("anthropic", "Anthropic"),
+)
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
 
 

@@ -5,7 +5,7 @@ caller's format as it is, bytes are relayed; else the format reads a `Conversati
 dialect reads `Event`s and the format writes those.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -107,8 +107,16 @@ class Format(Protocol):
     endpoint: str
     operation: str
     error_shape: ErrorShape
+    is_binary: bool
+    """Whether answers may be something else than JSON, and then pass with their own content type."""
 
-    def read_ask(self, request: Request, body: bytes) -> Ask: ...
+    async def ask_of(self, request: Request) -> Ask: ...
+    def onward(self, ask: Ask, body: bytes) -> bytes | AsyncIterator[bytes]:
+        """What goes out of what `relayed` made: bytes that can be sent again, or a stream that cannot."""
+
+    def known_usage(self, ask: Ask) -> Usage | None:
+        """What the request itself says is used, where the answer does not tell."""
+
     def relayed(self, ask: Ask, model: str) -> bytes:
         """For a provider that understands this format: the caller's bytes, with what must differ changed in place."""
 
@@ -121,6 +129,24 @@ class Format(Protocol):
     def write_whole(self, reply: WholeReply, ask: Ask) -> bytes: ...
     def writer(self, ask: Ask) -> Writer: ...
     def refusal(self, failure: Failed, request_id: str) -> bytes: ...
+
+
+class WholeBody:
+    """What formats share whose body is read before anything is done."""
+
+    is_binary = False
+
+    async def ask_of(self, request: Request) -> Ask:
+        return self.read_ask(request, await request.body())
+
+    def read_ask(self, request: Request, body: bytes) -> Ask:
+        raise NotImplementedError
+
+    def onward(self, ask: Ask, body: bytes) -> bytes | AsyncIterator[bytes]:
+        return body
+
+    def known_usage(self, ask: Ask) -> Usage | None:
+        return None
 
 
 class Dialect(Protocol):

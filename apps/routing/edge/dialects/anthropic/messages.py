@@ -14,7 +14,7 @@ from apps.routing.edge.dialects.anthropic.replies import write_whole
 from apps.routing.edge.dialects.anthropic.requests import read_request
 from apps.routing.edge.dialects.anthropic.streams import MessagesWriter
 from apps.routing.edge.dialects.anthropic.wire import LightAsk, error_object, find_reply, read_ask
-from apps.routing.edge.dialects.speech import Light, Writer
+from apps.routing.edge.dialects.speech import Light, WholeBody, Writer
 from apps.routing.edge.reply import Failed, WholeReply
 from apps.routing.edge.splice import joined, members_of
 from apps.routing.edge.usage import Usage
@@ -30,7 +30,7 @@ _BYTES_PER_TOKEN: Final = 4
 _raw: Final = msgspec.json.Encoder().encode
 
 
-class MessagesFormat:
+class MessagesFormat(WholeBody):
     name = MESSAGES
     endpoint = "messages"
     operation = "messages"

@@ -1,5 +1,6 @@
 """`POST /v1/chat/completions`, the format: how callers ask, and how they are answered."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -13,17 +14,23 @@ from apps.routing.edge.dialects.openai.replies import write_whole
 from apps.routing.edge.dialects.openai.requests import read_request
 from apps.routing.edge.dialects.openai.streams import ChatWriter
 from apps.routing.edge.dialects.openai.wire import LightAsk, error_object, find_reply, read_ask
-from apps.routing.edge.dialects.speech import CHAT, Light, Writer
+from apps.routing.edge.dialects.speech import CHAT, Light, WholeBody, Writer
 from apps.routing.edge.reply import Failed, WholeReply
 from apps.routing.edge.splice import joined, members_of
 from brokle.edge.http import Request
 from brokle.edge.protocols import ErrorShape, openai
 
 _OURS: Final = ("brokle", "drop_unsupported")
+_SIGNS: Final = {
+    "image-input": re.compile(rb'"type"\s*:\s*"image_url"'),
+    "audio-input": re.compile(rb'"type"\s*:\s*"input_audio"'),
+    "tools": re.compile(rb'"tools"\s*:\s*\[\s*\{'),
+    "structured-output": re.compile(rb'"type"\s*:\s*"json_schema"'),
+}
 _raw: Final = msgspec.json.Encoder().encode
 
 
-class ChatFormat:
+class ChatFormat(WholeBody):
     name = "openai.chat"
     endpoint = "chat.completions"
     operation = CHAT
@@ -42,6 +49,7 @@ class ChatFormat:
             output_bound=light.output_bound,
             user=light.user or "",
             wants_usage=light.wants_usage,
+            needs=_needs,
             light=light,
         )
 
@@ -79,6 +87,10 @@ class ChatFormat:
 
     def refusal(self, failure: Failed, request_id: str) -> bytes:
         return error_object(failure)
+
+
+def _needs(body: bytes) -> frozenset[str]:
+    return frozenset(name for name, sign in _SIGNS.items() if sign.search(body))
 
 
 def _conversation(ask: Ask) -> Conversation:

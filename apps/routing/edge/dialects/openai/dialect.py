@@ -9,12 +9,23 @@ from apps.routing.edge.dialects.openai.wire import refusal_of
 from apps.routing.edge.dialects.speech import CHAT, Reader
 from apps.routing.edge.reply import Failed, WholeReply
 
-PATHS: Final = {CHAT: "/chat/completions"}
-_FORMATS: Final = frozenset({"openai.chat"})
+PATHS: Final = {
+    CHAT: "/chat/completions",
+    "completions": "/completions",
+    "embeddings": "/embeddings",
+    "images.generations": "/images/generations",
+    "images.edits": "/images/edits",
+    "audio.speech": "/audio/speech",
+    "audio.transcriptions": "/audio/transcriptions",
+    "audio.translations": "/audio/translations",
+    "moderations": "/moderations",
+    "rerank": "/rerank",
+}
+FORMATS: Final = frozenset({"openai.chat"} | {f"openai.{operation}" for operation in PATHS})
 
 
 class OpenAI:
-    def __init__(self, name: str, title: str, formats: frozenset[str] = _FORMATS) -> None:
+    def __init__(self, name: str, title: str, formats: frozenset[str] = FORMATS) -> None:
         self.name = name
         self.title = title
         self._formats = formats

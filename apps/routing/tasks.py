@@ -1,0 +1,11 @@
+"""What the gateway's control plane does in the background. Every task may run twice."""
+
+from celery import shared_task
+
+
+@shared_task(name="routing.refresh_catalogue")
+def refresh_catalogue() -> bool:
+    """A new release, or a day on which a listed price begins."""
+    from apps.routing.services import catalogue
+
+    return catalogue.refresh_catalogue()
