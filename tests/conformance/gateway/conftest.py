@@ -96,12 +96,14 @@ def home(tmp_path_factory, provider, claude):
 
 @pytest.fixture
 def client(home):
-    return OpenAI(base_url=f"{home.url}/v1", api_key=BOOTSTRAP_KEY, max_retries=0)
+    with OpenAI(base_url=f"{home.url}/v1", api_key=BOOTSTRAP_KEY, max_retries=0) as found:
+        yield found
 
 
 @pytest.fixture
 def anthropic(home):
-    return Anthropic(base_url=home.url, api_key=BOOTSTRAP_KEY, max_retries=0)
+    with Anthropic(base_url=home.url, api_key=BOOTSTRAP_KEY, max_retries=0) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """From OpenAI's words to Anthropic's, each request judged by the types of Anthropic's SDK."""
 
+import contextlib
 import json
 
 import msgspec
@@ -295,6 +296,12 @@ def test_what_changes_nothing_is_no_reason_to_refuse():
     assert written(OPUS, **idle) == {"model": OPUS, "max_tokens": 16_384, "messages": HI}
 
 
+def test_hints_to_a_cache_and_the_other_name_of_a_user_are_no_reason_either():
+    body = written(prompt_cache_key="k", prompt_cache_retention="24h", store=False, safety_identifier="u1")
+    assert body == {"model": CLAUDE, "max_tokens": 16_384, "messages": HI, "metadata": {"user_id": "u1"}}
+    assert refused(store=True) == "store"
+
+
 def test_a_sound_cannot_be_heard():
     sound = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
     messages = [{"role": "user", "content": [{"type": "text", "text": "hi"}, sound]}]
@@ -397,6 +404,49 @@ def test_what_makes_no_sense_is_refused_with_its_place(field, members):
     with pytest.raises(BadRequest) as caught:
         said(**members)
     assert caught.value.field == field
+
+
+anything = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.text(max_size=5), st.floats(allow_nan=False)),
+    lambda held: st.one_of(
+        st.lists(held, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["type", "text", "content", "source", "name", "id", "input", "format", "effort", "schema"]),
+            st.one_of(held, st.sampled_from(["text", "image", "tool_use", "tool_result", "document", "json_schema"])),
+            max_size=4,
+        ),
+    ),
+    max_leaves=12,
+)
+members = st.sampled_from(
+    [
+        *("messages", "system", "tools", "tool_choice", "thinking", "output_config", "output_format", "metadata"),
+        *("max_tokens", "temperature", "stop_sequences", "service_tier", "top_k", "x_vendor"),
+    ]
+)
+
+
+@given(st.dictionaries(members, anything, max_size=3), st.lists(anything, max_size=2))
+def test_nonsense_is_refused_and_never_an_accident(found, contents):
+    messages = [{"role": "user", "content": content} for content in contents]
+    body = json.dumps({"model": "any", "max_tokens": 5, "messages": messages, **found}).encode()
+    for write in (write_chat, write_request):
+        with contextlib.suppress(BadRequest):
+            write(read_request(body, is_stream=False, drops_unsupported=True), CLAUDE, title="any")
+
+
+@pytest.mark.parametrize("member", ["messages", "output_config"])
+def test_what_is_nested_too_deeply_is_refused(member):
+    deep = '{"type":"search_result","content":[' * 900 + "]}" * 900
+    schema = '{"type":"object","properties":' * 900 + "{}" + "}" * 900
+    said = {
+        "messages": f'[{{"role":"user","content":[{deep}]}}]',
+        "output_config": f'{{"format":{{"type":"json_schema","schema":{schema}}}}}',
+    }
+    members = {"messages": '[{"role":"user","content":"hi"}]', member: said[member]}
+    body = "{" + ",".join(f'"{name}":{value}' for name, value in members.items()) + "}"
+    with pytest.raises(BadRequest):
+        write_request(read_request(body.encode(), is_stream=False, drops_unsupported=True), CLAUDE, title="any")
 
 
 # ── There and back ───────────────────────────────────────────────────────────
