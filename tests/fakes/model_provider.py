@@ -20,6 +20,7 @@ USAGE = {
     "prompt_tokens_details": {"cached_tokens": 3},
     "completion_tokens_details": {"reasoning_tokens": 2},
 }
+CITIES = ["Cairo", "مكة"]
 WORDS = ["Peace", " be", " upon", " you", ",", " عليكم", " السلام", "!"]
 
 
@@ -65,7 +66,7 @@ def _usage_event(model: str) -> bytes:
     return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     provider: Provider
 
@@ -74,13 +75,14 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         call = Call(self.path, headers, read_body(headers["content-type"], raw), raw)
         self.provider.calls.append(call)
-        model = call.body["model"]
-        behaviour = _BEHAVIOURS.get(model) or ONE_SHOT.get(self.path.removeprefix("/v1")) or _answer
         try:
-            behaviour(self, call)
+            self.behaviour(call)(self, call)
         except (BrokenPipeError, ConnectionResetError):
             call.was_left = True
             self.close_connection = True
+
+    def behaviour(self, call: Call) -> "Callable[[Handler, Call], None]":
+        return _BEHAVIOURS.get(call.body["model"]) or ONE_SHOT.get(self.path.removeprefix("/v1")) or _answer
 
     def everything(self) -> bytes:
         if "content-length" in self.headers:
@@ -138,7 +140,7 @@ def _wants_usage(call: Call) -> bool:
     return bool((call.body.get("stream_options") or {}).get("include_usage"))
 
 
-def _answer(handler: _Handler, call: Call) -> None:
+def _answer(handler: Handler, call: Call) -> None:
     model = call.body["model"]
     if not call.body.get("stream"):
         handler.answer(200, whole(model))
@@ -154,12 +156,12 @@ def _answer(handler: _Handler, call: Call) -> None:
     handler.wfile.write(b"0\r\n\r\n")
 
 
-def _refuse(status: int, error: dict[str, Any], **headers: str) -> Callable[[_Handler, Call], None]:
+def _refuse(status: int, error: dict[str, Any], **headers: str) -> Callable[[Handler, Call], None]:
     body = json.dumps({"error": error}).encode()
     return lambda handler, _: handler.answer(status, body, **headers)
 
 
-def _cut_after_ten(handler: _Handler, call: Call) -> None:
+def _cut_after_ten(handler: Handler, call: Call) -> None:
     handler.begin_stream()
     for _ in range(10):
         handler.piece(call, event(call.body["model"], {"content": "x"}, asked_usage=True))
@@ -168,13 +170,13 @@ def _cut_after_ten(handler: _Handler, call: Call) -> None:
     handler.reset()
 
 
-def _cut_at_once(handler: _Handler, call: Call) -> None:
+def _cut_at_once(handler: Handler, call: Call) -> None:
     handler.begin_stream()
     handler.wfile.flush()
     handler.reset()
 
 
-def _error_within(handler: _Handler, call: Call) -> None:
+def _error_within(handler: Handler, call: Call) -> None:
     handler.begin_stream()
     handler.piece(call, event(call.body["model"], {"content": "so far"}, asked_usage=True))
     error = {"message": "overloaded inside", "type": "server_error", "param": None, "code": "overloaded"}
@@ -183,7 +185,7 @@ def _error_within(handler: _Handler, call: Call) -> None:
     handler.wfile.write(b"0\r\n\r\n")
 
 
-def _endless(handler: _Handler, call: Call) -> None:
+def _endless(handler: Handler, call: Call) -> None:
     handler.begin_stream()
     for number in range(200):
         handler.piece(call, event(call.body["model"], {"content": f"{number} "}, asked_usage=True))
@@ -191,7 +193,46 @@ def _endless(handler: _Handler, call: Call) -> None:
     handler.wfile.write(b"0\r\n\r\n")
 
 
-def _embed(handler: _Handler, call: Call) -> None:
+def _stop_for_length(handler: Handler, call: Call) -> None:
+    body = json.loads(whole(call.body["model"]))
+    body["choices"][0]["finish_reason"] = "length"
+    handler.answer(200, json.dumps(body).encode())
+
+
+def _call_tools(handler: Handler, call: Call) -> None:
+    """Two at once; when their results are there, an answer."""
+    model = call.body["model"]
+    if any(message["role"] == "tool" for message in call.body["messages"]):
+        _answer(handler, call)
+        return
+    entries = [
+        {
+            "id": f"call_{n}",
+            "type": "function",
+            "function": {"name": "weather", "arguments": json.dumps({"city": city})},
+        }
+        for n, city in enumerate(CITIES)
+    ]
+    if not call.body.get("stream"):
+        message = {"role": "assistant", "content": None, "tool_calls": entries}
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+        head = {"id": "chatcmpl-2", "object": "chat.completion", "created": 1, "model": model}
+        handler.answer(200, json.dumps({**head, "choices": [choice], "usage": USAGE}).encode())
+        return
+    handler.begin_stream()
+    for n, entry in enumerate(entries):
+        begun = {**entry, "index": n, "function": {"name": "weather", "arguments": ""}}
+        handler.piece(call, event(model, {"tool_calls": [begun]}, asked_usage=True))
+        for letter in entry["function"]["arguments"]:
+            piece = {"index": n, "function": {"arguments": letter}}
+            handler.piece(call, event(model, {"tool_calls": [piece]}, asked_usage=True))
+    handler.piece(call, event(model, {}, "tool_calls", asked_usage=True))
+    handler.piece(call, _usage_event(model))
+    handler.piece(call, b"data: [DONE]\n\n")
+    handler.wfile.write(b"0\r\n\r\n")
+
+
+def _embed(handler: Handler, call: Call) -> None:
     texts = call.body["input"] if isinstance(call.body["input"], list) else [call.body["input"]]
     vector = [0.25, -0.5, 1.0]
     packed = base64.b64encode(struct.pack("<3f", *vector)).decode()
@@ -203,18 +244,18 @@ def _embed(handler: _Handler, call: Call) -> None:
     )
 
 
-def _paint(handler: _Handler, call: Call) -> None:
+def _paint(handler: Handler, call: Call) -> None:
     pictures = [{"b64_json": base64.b64encode(b"picture").decode()}] * int(call.body.get("n", 1))
     details = {"text_tokens": 10, "image_tokens": 40}
     usage = {"input_tokens": 50, "output_tokens": 100, "total_tokens": 150, "input_tokens_details": details}
     handler.answer(200, json.dumps({"created": 1, "data": pictures, "usage": usage}).encode())
 
 
-def _speak(handler: _Handler, call: Call) -> None:
+def _speak(handler: Handler, call: Call) -> None:
     handler.answer(200, SOUND, kind="audio/mpeg")
 
 
-def _hear(handler: _Handler, call: Call) -> None:
+def _hear(handler: Handler, call: Call) -> None:
     if call.body.get("response_format") == "text":
         handler.answer(200, b"Peace upon you", kind="text/plain; charset=utf-8")
         return
@@ -222,19 +263,19 @@ def _hear(handler: _Handler, call: Call) -> None:
     handler.answer(200, json.dumps(heard).encode())
 
 
-def _judge(handler: _Handler, call: Call) -> None:
+def _judge(handler: Handler, call: Call) -> None:
     result = {"flagged": True, "categories": {"violence": True}, "category_scores": {"violence": 0.9}}
     handler.answer(200, json.dumps({"id": "modr-1", "model": call.body["model"], "results": [result]}).encode())
 
 
-def _rank(handler: _Handler, call: Call) -> None:
+def _rank(handler: Handler, call: Call) -> None:
     results = [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.1}]
     handler.answer(
         200, json.dumps({"id": "r1", "results": results, "meta": {"billed_units": {"search_units": 1}}}).encode()
     )
 
 
-def _complete(handler: _Handler, call: Call) -> None:
+def _complete(handler: Handler, call: Call) -> None:
     choice = {"index": 0, "text": "".join(WORDS), "logprobs": None, "finish_reason": "stop"}
     whole = {
         "id": "cmpl-1",
@@ -247,7 +288,7 @@ def _complete(handler: _Handler, call: Call) -> None:
 
 
 SOUND = bytes(range(256)) * 400
-ONE_SHOT: dict[str, Callable[[_Handler, Call], None]] = {
+ONE_SHOT: dict[str, Callable[[Handler, Call], None]] = {
     "/embeddings": _embed,
     "/images/generations": _paint,
     "/images/edits": _paint,
@@ -259,8 +300,14 @@ ONE_SHOT: dict[str, Callable[[_Handler, Call], None]] = {
     "/completions": _complete,
 }
 _RATE = {"message": "slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}
+_LENGTH = {
+    "message": "maximum context length is 8192 tokens",
+    "type": "invalid_request_error",
+    "param": "messages",
+    "code": "context_length_exceeded",
+}
 _PARAM = {"message": "too hot", "type": "invalid_request_error", "param": "temperature", "code": "bad_value"}
-_BEHAVIOURS: dict[str, Callable[[_Handler, Call], None]] = {
+_BEHAVIOURS: dict[str, Callable[[Handler, Call], None]] = {
     "rate-limited": _refuse(429, _RATE, retry_after="7"),
     "rate-limited-briefly": _refuse(429, _RATE, retry_after_ms="20"),
     "too-hot": _refuse(400, _PARAM),
@@ -269,16 +316,24 @@ _BEHAVIOURS: dict[str, Callable[[_Handler, Call], None]] = {
     "cut-at-once": _cut_at_once,
     "error-within": _error_within,
     "endless": _endless,
+    "tool-caller": _call_tools,
+    "too-short": _refuse(400, _LENGTH),
+    "wordy": _stop_for_length,
 }
 
 
 @contextmanager
 def model_provider() -> Iterator[Provider]:
+    with served(Handler, "/v1") as found:
+        yield found
+
+
+@contextmanager
+def served(handler: type[Handler], path: str = "") -> Iterator[Provider]:
     found = Provider()
-    handler = type("Handler", (_Handler,), {"provider": found})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Served", (handler,), {"provider": found})) as server:
         server.daemon_threads = True
-        found.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        found.url = f"http://127.0.0.1:{server.server_address[1]}{path}"
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield found
         server.shutdown()

@@ -18,6 +18,7 @@ class Counts:
     async def answer(self, request: Request) -> None:
         ask = await _FORMAT.ask_of(request)
         plan = self._switchboard.plan(request, _FORMAT, ask)
+        plan.shadow = ""  # a question about a call is no call to mirror
         plan.upstreams = [upstream for upstream in plan.upstreams if upstream.dialect.speaks(_FORMAT.name)]
         if plan.upstreams:
             await self._switchboard.carry(request, _FORMAT, ask, plan)

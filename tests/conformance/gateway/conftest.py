@@ -1,9 +1,12 @@
 """A house with one provider beside it, configured by file, asked by official SDKs."""
 
 import pytest
+from anthropic import Anthropic
 from openai import OpenAI
 
 from brokle.engines.clickhouse_url import connect
+from tests.fakes.anthropic_provider import MODELS as CLAUDES
+from tests.fakes.anthropic_provider import anthropic_provider
 from tests.fakes.model_provider import model_provider
 from tests.house import BOOTSTRAP_KEY, house
 
@@ -17,12 +20,18 @@ _MODELS = (
     "cut-at-once",
     "error-within",
     "endless",
+    "tool-caller",
+    "too-short",
+    "wordy",
 )
 
 
-def _configuration(url: str) -> str:
+def _configuration(url: str, claude_url: str) -> str:
     prices = "input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60, cache_read_usd_per_mtok: 0.075, context: 128000"
     models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
+    prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
+    prices += ", cache_write_5m_usd_per_mtok: 3.75, cache_write_1h_usd_per_mtok: 6"
+    claudes = "\n".join(f"      - {{id: {model}, {prices}}}" for model in CLAUDES)
     return f"""
 providers:
   - name: mock
@@ -37,6 +46,16 @@ providers:
       - {{id: ranker, input_usd_per_mtok: 1}}
       - {{id: five-cents-a-token, output_usd_per_mtok: 14285.714286, upstream: gpt-4o-mini}}
 {models}
+  - name: claude
+    kind: anthropic
+    base_url: {claude_url}
+    api_key: sk-ant-mock
+    models:
+{claudes}
+  - name: claude-v1
+    kind: anthropic
+    base_url: {claude_url}/v1
+    api_key: sk-ant-mock
   - name: away
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
@@ -46,6 +65,10 @@ routes:
   - {{name: safe, targets: [{{model: mock/broken}}, {{model: away/any}}, {{model: mock/gpt-4o-mini}}]}}
   - {{name: safe-stream, targets: [{{model: mock/cut-at-once}}, {{model: mock/gpt-4o-mini}}]}}
   - {{name: late, targets: [{{model: mock/cut}}, {{model: mock/gpt-4o-mini}}]}}
+  - {{name: any-claude, targets: [{{model: claude/claude-overloaded}}, {{model: claude/claude-sonnet-4-5}}]}}
+  - {{name: claude-or-gpt, targets: [{{model: claude/claude-cut-at-once}}, {{model: mock/gpt-4o-mini}}]}}
+  - {{name: gpt-or-claude, targets: [{{model: mock/broken}}, {{model: claude/claude-sonnet-4-5}}]}}
+  - {{name: claude-patient, retries: 2, targets: [{{model: claude/claude-limited-briefly}}]}}
 """
 
 
@@ -56,10 +79,16 @@ def provider():
 
 
 @pytest.fixture(scope="package")
-def home(tmp_path_factory, provider):
+def claude():
+    with anthropic_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory, provider, claude):
     folder = tmp_path_factory.mktemp("gateway")
     file = folder / "brokle.yaml"
-    file.write_text(_configuration(provider.url))
+    file.write_text(_configuration(provider.url, claude.url))
     settings = {"BROKLE_CONFIG": str(file), "MOCK_KEY": "sk-mock-1", "BROKLE_EGRESS_ALLOW": "127.0.0.1"}
     with house(folder / "data", workers=2, **settings) as started:
         yield started
@@ -67,7 +96,14 @@ def home(tmp_path_factory, provider):
 
 @pytest.fixture
 def client(home):
-    return OpenAI(base_url=f"{home.url}/v1", api_key=BOOTSTRAP_KEY, max_retries=0)
+    with OpenAI(base_url=f"{home.url}/v1", api_key=BOOTSTRAP_KEY, max_retries=0) as found:
+        yield found
+
+
+@pytest.fixture
+def anthropic(home):
+    with Anthropic(base_url=home.url, api_key=BOOTSTRAP_KEY, max_retries=0) as found:
+        yield found
 
 
 @pytest.fixture

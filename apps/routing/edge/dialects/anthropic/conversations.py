@@ -10,6 +10,7 @@ from apps.routing.edge.dialects.anthropic.generations import Generation, generat
 from apps.routing.edge.dialects.anthropic.thinking import Thinking, thinking_of
 from apps.routing.edge.dialects.anthropic.wire import ANSWER_TOOL
 from apps.routing.edge.dialects.speech import Missing
+from brokle.kernel.errors import BadRequest
 
 _encode: Final = msgspec.json.encode
 _decode: Final = msgspec.json.decode
@@ -27,13 +28,18 @@ _NATIVE: Final = frozenset(
         "thinking",
     }
 )
+# Hints to a cache that Anthropic's does not need.
+_IDLE: Final = frozenset({"prompt_cache_key", "prompt_cache_retention"})
 _TIERS: Final = {"auto": "auto", "default": "standard_only"}
 _CLOSED: Final = ("properties", "$defs", "definitions")
 
 
 def write_request(conversation: Conversation, model: str, *, title: str) -> bytes:
     """Raises CannotExpress."""
-    return _encode(_Request(conversation, model, Missing(conversation, title)).members())
+    try:
+        return _encode(_Request(conversation, model, Missing(conversation, title)).members())
+    except RecursionError as error:
+        raise BadRequest("A schema is nested too deeply") from error
 
 
 class _Request:
@@ -143,7 +149,7 @@ class _Request:
     def _put_wishes(self) -> None:
         conversation = self._conversation
         metadata = dict(conversation.metadata)
-        user = conversation.user or metadata.pop("user_id", "")
+        user = conversation.user or str(metadata.pop("user_id", ""))
         if user:
             self._body["metadata"] = {"user_id": user}
         if metadata:
@@ -152,12 +158,17 @@ class _Request:
             self._body["service_tier"] = _TIERS[conversation.service_tier]
         elif conversation.service_tier:
             self._missing.note("service_tier")
-        for name, value in conversation.rest.items():
+        self._put_rest()
+
+    def _put_rest(self) -> None:
+        for name, value in self._conversation.rest.items():
             if name == "output_config":
-                self._body[name] = {**_decode(value), **self._body.get(name, {})}
+                self._body[name] = {**_object(value, name), **self._body.get(name, {})}
             elif name in _NATIVE:
                 self._body.setdefault(name, value)
-            else:
+            elif name == "safety_identifier":
+                self._body.setdefault("metadata", {"user_id": _decode(value)})
+            elif name not in _IDLE and (name, bytes(value)) != ("store", b"false"):
                 self._missing.note(name)
 
     def _note_unspeakable(self) -> None:
@@ -174,6 +185,13 @@ class _Request:
         for name, is_wished in wishes.items():
             if is_wished:
                 self._missing.note(name)
+
+
+def _object(value: msgspec.Raw, name: str) -> dict[str, Any]:
+    held = _decode(value)
+    if not isinstance(held, dict):
+        raise BadRequest(f"`{name}` is an object", field=name)
+    return held
 
 
 def _tool_choice(choice: ToolChoice) -> dict[str, Any] | None:

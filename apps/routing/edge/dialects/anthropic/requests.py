@@ -26,7 +26,7 @@ _ELSEWHERE: Final = frozenset({"model", "messages", "stream", "brokle", "drop_un
 # Wishes about the provider's own keeping and telling: elsewhere there is nothing to keep, and the answer is the same.
 _HINTS: Final = frozenset({"cache_control", "context_management", "diagnostics"})
 _TIERS: Final = {"standard_only": "default"}
-_EFFORTS: Final = frozenset({"low", "medium", "high", "xhigh", "max"})
+_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 
 class _Message(msgspec.Struct):
@@ -60,6 +60,13 @@ _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 def read_request(body: bytes, *, is_stream: bool, drops_unsupported: bool) -> Conversation:
     """Raises BadRequest for what is no messages request."""
+    try:
+        return _conversation(body, is_stream=is_stream, drops_unsupported=drops_unsupported)
+    except RecursionError as error:
+        raise BadRequest("messages: nested too deeply", field="messages") from error
+
+
+def _conversation(body: bytes, *, is_stream: bool, drops_unsupported: bool) -> Conversation:
     said: MessagesBody = decoded(body, _decoder)
     members = _members.decode(body)
     blocks = Blocks()
@@ -139,8 +146,8 @@ def _tool_choice(choice: dict[str, Any] | None) -> ToolChoice | None:
     kind = choice.get("type")
     disabled = choice.get("disable_parallel_tool_use")
     is_parallel = None if disabled is None else not disabled
-    if kind in {"auto", "none"}:
-        return ToolChoice(kind, is_parallel=is_parallel)
+    if kind in ("auto", "none"):
+        return ToolChoice("auto" if kind == "auto" else "none", is_parallel=is_parallel)
     if kind == "any":
         return ToolChoice("required", is_parallel=is_parallel)
     if kind == "tool" and isinstance(choice.get("name"), str):

@@ -234,7 +234,7 @@ class MessagesWriter:
             return False
         if isinstance(event, ArgumentsPiece) and event.index == self._tool:
             return False
-        return not _is_whole(self._arguments)
+        return bool(self._waiting) or not _is_whole(self._arguments)
 
     def _rest(self) -> bytes:
         """What waited until the end, each call with all of its arguments together."""
