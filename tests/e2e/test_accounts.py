@@ -233,7 +233,6 @@ ENTRANCE = [
     "/auth/password/reset/sent",
     "/auth/password/reset/done",
     "/auth/password/reset/usr_x-y",
-    "/auth/inactive",
     "/settings/email/confirm/x",
 ]
 INSIDE = [
