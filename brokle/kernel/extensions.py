@@ -144,10 +144,14 @@ class SettingsTab:
 
 @dataclass(frozen=True, slots=True)
 class AccountDeletionCheck:
-    """May keep a person from deleting their account: gives the reason and its mend, in their language, or None."""
+    """May keep a person from deleting their account: gives the reason and its mend, in their language, or None.
+
+    `hold` is called first, in the transaction of the deletion: until its end nobody else may bring the obstacle about.
+    """
 
     name: str
     find_obstacle: Callable[[str], str | None]
+    hold: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

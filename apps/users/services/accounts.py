@@ -13,7 +13,7 @@ from apps.users.models import User
 from apps.users.services.records import record
 from apps.users.services.sessions import end_other_sessions
 from brokle.ground.services import Actor
-from brokle.kernel.errors import Conflict, Invalid
+from brokle.kernel.errors import Conflict
 from brokle.kernel.extensions import account_deletion_checks
 from brokle.web.live.publish import recheck_sockets
 from brokle.web.mail import send_mail
@@ -127,11 +127,14 @@ def find_obstacle_to_deletion(*, user_id: str) -> str | None:
 @transaction.atomic
 def delete_account(*, user: User, actor: Actor) -> None:
     """The person, every session and every way to sign in; what they did stays in the audit log under their id."""
-    User.objects.select_for_update().get(pk=user.pk)
-    obstacle = find_obstacle_to_deletion(user_id=str(user.pk))
-    if obstacle:
-        raise Invalid(obstacle)
     user_id = str(user.pk)
+    for check in account_deletion_checks.collect():
+        if check.hold is not None:
+            check.hold(user_id)
+    User.objects.select_for_update().get(pk=user_id)
+    obstacle = find_obstacle_to_deletion(user_id=user_id)
+    if obstacle:
+        raise Conflict(obstacle)
     end_other_sessions(user_id=user_id, keep=None, actor=actor)
     record("account_deleted", user_id=user_id, actor=actor)
     User.objects.get(pk=user_id).delete()
