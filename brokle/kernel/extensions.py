@@ -263,7 +263,8 @@ class EventType:
 
     Whoever holds the permission `audience` is notified, and by e-mail too whoever holds `mailed`, unless they chose
     otherwise. `person` names the member of the event's data with the id of somebody whom it concerns in person.
-    `url_name` is the organization's page that it leads to; who lacks the permission `needs` is led to the overview.
+    `item` is the page of the one thing that it tells of, `url_name` the one that lists such things; who lacks
+    `item_needs` is led to the list, who lacks `needs` to the overview.
     """
 
     key: str
@@ -273,6 +274,8 @@ class EventType:
     person: str = ""
     url_name: str = ""
     needs: str = ""
+    item: str = ""
+    item_needs: str = ""
 
     @property
     def is_notified(self) -> bool:

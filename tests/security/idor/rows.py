@@ -232,7 +232,7 @@ ROWS: dict[str, Row] = {
     "notifications": own(),
     "notifications-bell": own(),
     "notifications-read-all": own("POST"),
-    "notification-read": own("POST"),
+    "notification": own("GET"),
     "notification-preferences": own("GET", "POST"),
     # apps.routing
     "overview": tenant(get=Cell(READERS | {"guest"})),
