@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -24,12 +26,18 @@ _CHANGE_LASTS_S = 24 * 60 * 60
 
 @transaction.atomic
 def create_verified_user(
-    *, email: str, password: str, name: str = "", language: str = "en", is_operator: bool = False
+    *,
+    email: str,
+    password: str,
+    name: str = "",
+    language: str = "en",
+    is_operator: bool = False,
+    created_at: datetime | None = None,
 ) -> User:
     """For the first owner: whoever runs the installation needs no proof of e-mail."""
-    user = User.objects.create_user(
-        email, password, name=name, language=language, is_staff=is_operator, is_superuser=is_operator
-    )
+    facts: dict[str, Any] = {"name": name, "language": language, "created_at": created_at}
+    kept = {field: value for field, value in facts.items() if value is not None}
+    user = User.objects.create_user(email, password, is_staff=is_operator, is_superuser=is_operator, **kept)
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
     return user
 
