@@ -121,7 +121,7 @@ def test_the_bell_counts_while_one_looks_elsewhere(home, browser):
     assert made.status == 201
     expect(bell.locator(".sr")).to_have_text("Notifications, 1 unread")
     expect(other.locator("#told li.unread")).to_have_count(1)
-    expect(other.locator("#told")).to_contain_text("An API key was created By key New")
+    expect(other.locator("#told")).to_contain_text("An API key was created: By key New")
     other.close()
     page.close()
 

@@ -188,7 +188,7 @@ ROWS: dict[str, Row] = {
         get=Cell(PEOPLE), post=Cell(MANAGERS, form={"email": "new@idor.example", "role": "viewer"})
     ),
     "settings-member-role": tenant(post=Cell(MANAGERS, form={"role": "developer"}, served=(302,))),
-    "settings-member-remove": tenant(post=Cell(MANAGERS, form={}, served=(302,))),
+    "settings-member-remove": tenant(post=Cell(MANAGERS, form={"confirm": "{target_email}"}, served=(302,))),
     "settings-invitation-revoke": tenant(post=Cell(MANAGERS, form={}, served=(302,))),
     "settings-invitation-resend": tenant(post=Cell(MANAGERS, form={}, served=(302,))),
     "settings-projects": tenant(get=Cell(MEMBERS), post=Cell(MANAGERS, form={"name": "Third"}, served=(302,))),
