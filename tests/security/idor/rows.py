@@ -70,7 +70,7 @@ AT_PRODUCTION = "environment={environment_id}"
 
 _DOORS = (
     *("account_login", "mfa_login_webauthn", "mfa_authenticate", "account_logout", "account_signup"),
-    *("account_inactive", "account_email_verification_sent", "account_confirm_email", "account_reset_password"),
+    *("account_email_verification_sent", "account_confirm_email", "account_reset_password"),
     *("account_reset_password_done", "account_reset_password_from_key", "account_reset_password_from_key_done"),
     *("github_login", "github_callback", "google_login", "google_callback", "socialaccount_signup"),
     *("socialaccount_login_error", "socialaccount_login_cancelled", "socialaccount_connections"),
@@ -105,8 +105,10 @@ ROWS: dict[str, Row] = {
     **dict.fromkeys(_DOORS, open_to_all("GET", "POST")),
     **dict.fromkeys(("api-signup", "api-login", "api-refresh", "api-password-reset"), open_to_all("POST")),
     **dict.fromkeys(("api-password-reset-confirm", "api-mfa-verify", "api-mfa-verify-options"), open_to_all("POST")),
-    **dict.fromkeys(("api-logout", "api-password-change"), own("POST")),
-    "api-me": own("GET", "PATCH"),
+    **dict.fromkeys(("api-logout", "api-password-change", "api-email"), own("POST")),
+    "api-me": own("GET", "PATCH", "DELETE"),
+    "api-sessions": own("GET"),
+    "api-session": own("DELETE"),
     "api-mfa-totp": own("POST", "PUT", "DELETE"),
     "api-mfa-recovery-codes": own("GET", "POST"),
     "api-mfa-passkeys": own("GET", "POST"),
@@ -190,7 +192,7 @@ ROWS: dict[str, Row] = {
         get=Cell(PEOPLE), post=Cell(MANAGERS, form={"email": "new@idor.example", "role": "viewer"})
     ),
     "settings-member-role": tenant(post=Cell(MANAGERS, form={"role": "developer"}, served=(302,))),
-    "settings-member-remove": tenant(post=Cell(MANAGERS, form={}, served=(302,))),
+    "settings-member-remove": tenant(post=Cell(MANAGERS, form={"confirm": "{target_email}"}, served=(302,))),
     "settings-invitation-revoke": tenant(post=Cell(MANAGERS, form={}, served=(302,))),
     "settings-invitation-resend": tenant(post=Cell(MANAGERS, form={}, served=(302,))),
     "settings-projects": tenant(get=Cell(MEMBERS), post=Cell(MANAGERS, form={"name": "Third"}, served=(302,))),
@@ -234,7 +236,7 @@ ROWS: dict[str, Row] = {
     "notifications": own(),
     "notifications-bell": own(),
     "notifications-read-all": own("POST"),
-    "notification-read": own("POST"),
+    "notification": own("GET"),
     "notification-preferences": own("GET", "POST"),
     # apps.routing
     **dict.fromkeys(("api-catalogue-providers", "api-catalogue-models", "api-catalogue-prices"), own()),

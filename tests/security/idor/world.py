@@ -119,6 +119,7 @@ def make_world() -> World:
         "environment_id": noor.production.id,
         "member_id": seat.id,
         "target_id": target.pk,
+        "target_email": target.email,
         "invitation_id": invitation.id,
         "key_id": victim.key_id,
         **_account_objects(noor.owner),
