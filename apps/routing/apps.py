@@ -16,6 +16,7 @@ class RoutingConfig(AppConfig):
         from apps.routing.services.configuration import ProviderEntry, apply_providers, apply_routes
         from apps.routing.services.definitions import RouteEntry
         from apps.routing.services.first_start import pick_up_keys
+        from apps.routing.services.limits import LimitEntry, apply_limits
         from apps.routing.snapshot import compile_book, compile_books, compile_catalogue, compile_catalogues
         from brokle.engines.analytics import forget_organization
         from brokle.kernel.extensions import (
@@ -55,6 +56,7 @@ class RoutingConfig(AppConfig):
         providers = ConfigSection("providers", list[ProviderEntry], apply_providers)
         config_sections.register("providers", providers, order=10)
         config_sections.register("routes", ConfigSection("routes", list[RouteEntry], apply_routes), order=20)
+        config_sections.register("limits", ConfigSection("limits", list[LimitEntry], apply_limits), order=25)
         start_steps.register("routing.first_start", StartStep("routing.first_start", pick_up_keys), order=200)
         snapshot_parts.register(KIND, SnapshotPart(KIND, compile_book, compile_books))
         shelves = SnapshotPart(catalogue.KIND, compile_catalogue, compile_catalogues)
