@@ -47,7 +47,7 @@ test: .venv/.ready ## Everything CI does; on Debian as root it installs what the
 	@tests/install-system-parts
 	@$(MAKE) --no-print-directory check assets
 	@tests/run-modes
-	@$(PYTEST) $(PARALLEL) -m "not long"
+	@tests/run-suite
 
 .PHONY: check
 check: .venv/.ready lint ## Lint, types, contracts, lock file

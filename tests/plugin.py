@@ -77,6 +77,13 @@ class SuiteEngines:
 
 
 _engines = SuiteEngines()
+_failed: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Where `tests/run-suite` asks for it, the tests that failed are written down, one a line."""
+    if report.failed and report.nodeid not in _failed:
+        _failed.append(report.nodeid)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -100,6 +107,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     _engines.stop()
+    told = _ENVIRON.get("BROKLE_SUITE_FAILED")
+    if told and _CONTROLLER:
+        Path(told).write_text("".join(f"{name}\n" for name in _failed), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ class OrgsConfig(AppConfig):
         from apps.orgs.permissions import declare_permissions
         from apps.orgs.selectors.ownership import find_obstacle_to_leaving
         from apps.orgs.services.first_start import apply_first_start
+        from apps.orgs.services.members import hold_owned
         from apps.orgs.services.seeding import PROFILES, seed_organization
         from apps.orgs.services.tokens import find_bearer, is_token
         from apps.orgs.snapshot import compile_key, compile_keys
@@ -48,6 +49,7 @@ class OrgsConfig(AppConfig):
         user_settings_tabs.register("notifications", told_tab, order=70)
         self._tell_others()
         self._serve_operators()
+        self._read_files()
 
         declare_permissions()
         declare_events()
@@ -55,8 +57,16 @@ class OrgsConfig(AppConfig):
         snapshot_parts.register("key", SnapshotPart("key", compile_key, compile_keys))
         api_principal.register("orgs", compile_key)
         start_steps.register("orgs.first_start", StartStep("orgs.first_start", apply_first_start))
-        account_deletion_checks.register("orgs", AccountDeletionCheck("last owner", find_obstacle_to_leaving))
+        account_deletion_checks.register(
+            "orgs", AccountDeletionCheck("last owner", find_obstacle_to_leaving, hold_owned)
+        )
         seeds.register("orgs", Seed(PROFILES, seed_organization))
+
+    def _read_files(self) -> None:
+        from apps.orgs.services.configuration import KeyEntry, apply_keys
+        from brokle.kernel.extensions import ConfigSection, config_sections
+
+        config_sections.register("keys", ConfigSection("keys", list[KeyEntry], apply_keys), order=30)
 
     def _serve_operators(self) -> None:
         from apps.orgs.views.operator_support import find_notices

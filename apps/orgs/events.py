@@ -9,15 +9,23 @@ from brokle.kernel.words import gettext_noop
 _MANAGERS, _MAKERS, _HOOKS = "members.manage", "keys.manage", "webhooks.manage"
 _OWNERS = "organization.delete"
 
-# Where each leads, and what that page asks for.
+# Where each leads, and what those pages ask for.
 _Page = Mapping[str, str]
 _GENERAL: Final[_Page] = {"url_name": "settings"}
 _CLOSING: Final[_Page] = {"url_name": "organization-closing", "needs": "organization.delete"}
 _TEAM: Final[_Page] = {"url_name": "settings-members", "needs": "members.read"}
 _PROJECTS: Final[_Page] = {"url_name": "settings-projects"}
 _KEYS: Final[_Page] = {"url_name": "settings-keys", "needs": "keys.read"}
+_PROJECT: Final[_Page] = {**_PROJECTS, "item": "settings-project", "item_needs": "projects.manage"}
+_ENVIRONMENT: Final[_Page] = {**_PROJECTS, "item": "settings-environment", "item_needs": "projects.manage"}
+_KEY: Final[_Page] = {**_KEYS, "item": "settings-key", "item_needs": "keys.manage"}
 _AUDIT: Final[_Page] = {"url_name": "settings-audit", "needs": "audit.read"}
-_WEBHOOKS: Final[_Page] = {"url_name": "webhooks", "needs": "webhooks.read"}
+_WEBHOOK: Final[_Page] = {
+    "url_name": "webhooks",
+    "needs": "webhooks.read",
+    "item": "webhook",
+    "item_needs": "webhooks.read",
+}
 
 _EVENTS = (
     EventType("organization.updated", gettext_noop("The organization was renamed"), _MANAGERS, **_GENERAL),
@@ -68,22 +76,22 @@ _EVENTS = (
     EventType("invitation.sent", gettext_noop("Somebody was invited"), **_TEAM),
     EventType("invitation.sent_again", gettext_noop("An invitation was sent again"), **_TEAM),
     EventType("invitation.revoked", gettext_noop("An invitation was taken back"), **_TEAM),
-    EventType("project.created", gettext_noop("A project was created"), "projects.manage", **_PROJECTS),
-    EventType("project.updated", gettext_noop("A project was changed"), **_PROJECTS),
+    EventType("project.created", gettext_noop("A project was created"), "projects.manage", **_PROJECT),
+    EventType("project.updated", gettext_noop("A project was changed"), **_PROJECT),
     EventType("project.deleted", gettext_noop("A project was deleted"), "projects.manage", **_PROJECTS),
-    EventType("environment.created", gettext_noop("An environment was created"), **_PROJECTS),
-    EventType("environment.updated", gettext_noop("An environment was changed"), **_PROJECTS),
+    EventType("environment.created", gettext_noop("An environment was created"), **_ENVIRONMENT),
+    EventType("environment.updated", gettext_noop("An environment was changed"), **_ENVIRONMENT),
     EventType("environment.deleted", gettext_noop("An environment was deleted"), "projects.manage", **_PROJECTS),
-    EventType("key.created", gettext_noop("An API key was created"), _MAKERS, _MANAGERS, **_KEYS),
-    EventType("key.updated", gettext_noop("An API key was changed"), _MAKERS, **_KEYS),
-    EventType("key.rotated", gettext_noop("An API key was rotated"), _MAKERS, **_KEYS),
+    EventType("key.created", gettext_noop("An API key was created"), _MAKERS, _MANAGERS, **_KEY),
+    EventType("key.updated", gettext_noop("An API key was changed"), _MAKERS, **_KEY),
+    EventType("key.rotated", gettext_noop("An API key was rotated"), _MAKERS, **_KEY),
     EventType("key.revoked", gettext_noop("An API key was revoked"), _MAKERS, _MANAGERS, **_KEYS),
     EventType(
         "webhook.disabled",
         gettext_noop("A webhook was disabled because it kept failing"),
         _HOOKS,
         _HOOKS,
-        **_WEBHOOKS,
+        **_WEBHOOK,
     ),
 )
 

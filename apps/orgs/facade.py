@@ -55,6 +55,11 @@ def ensure_default_project() -> ProjectRef:
     return first_start.ensure_default_project()
 
 
+def find_default_project() -> ProjectRef | None:
+    """As `ensure_default_project`, without making one."""
+    return first_start.find_default_project()
+
+
 def list_project_ids(*, organization_id: str) -> list[str]:
     """All projects of an organization."""
     return projects.list_project_ids(organization_id=organization_id)
@@ -68,3 +73,13 @@ def list_projects_everywhere() -> Iterator[tuple[str, str]]:
 def find_organization_of_project(*, project_id: str) -> str | None:
     """Whose project this is; for compilers of the snapshot."""
     return projects.find_organization_of_project(project_id=project_id)
+
+
+def find_project_of_environment(*, organization_id: str, environment_id: str) -> str | None:
+    """The project of an environment, if the organization has it."""
+    return projects.find_project_of_environment(organization_id=organization_id, environment_id=environment_id)
+
+
+def find_organization_by_slug(*, slug: str) -> str | None:
+    """Its id; for commands of the operator."""
+    return organizations.find_organization_by_slug(slug=slug)

@@ -11,8 +11,11 @@ class RoutingConfig(AppConfig):
         from apps.orgs import facade as orgs
         from apps.routing.edge import catalogue
         from apps.routing.edge.book import KIND
+        from apps.routing.permissions import declare_permissions
         from apps.routing.selectors.requests import find_first_request
-        from apps.routing.services.configuration import ProviderEntry, RouteEntry, apply_providers, apply_routes
+        from apps.routing.services.configuration import ProviderEntry, apply_providers, apply_routes
+        from apps.routing.services.definitions import RouteEntry
+        from apps.routing.services.first_start import pick_up_keys
         from apps.routing.snapshot import compile_book, compile_books, compile_catalogue, compile_catalogues
         from brokle.engines.analytics import forget_organization
         from brokle.kernel.extensions import (
@@ -21,13 +24,17 @@ class RoutingConfig(AppConfig):
             OrganizationPurge,
             PeriodicTask,
             SnapshotPart,
+            StartStep,
             config_sections,
             first_request,
             live_rooms,
             organization_purges,
             periodic_tasks,
             snapshot_parts,
+            start_steps,
         )
+
+        declare_permissions()
 
         async def may_join(user: object, environment_id: str) -> bool:
             return await orgs.may_watch_environment(str(getattr(user, "pk", "")), environment_id, "requests.read")
@@ -40,6 +47,7 @@ class RoutingConfig(AppConfig):
         providers = ConfigSection("providers", list[ProviderEntry], apply_providers)
         config_sections.register("providers", providers, order=10)
         config_sections.register("routes", ConfigSection("routes", list[RouteEntry], apply_routes), order=20)
+        start_steps.register("routing.first_start", StartStep("routing.first_start", pick_up_keys), order=200)
         snapshot_parts.register(KIND, SnapshotPart(KIND, compile_book, compile_books))
         shelves = SnapshotPart(catalogue.KIND, compile_catalogue, compile_catalogues)
         snapshot_parts.register(catalogue.KIND, shelves)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from django.db.models import F, Prefetch, Q, QuerySet
 
 from apps.orgs import facade as orgs
@@ -20,6 +21,9 @@ from apps.routing.edge.prices import FREE
 from apps.routing.models import CatalogueVersion, Credential, Provider, ProviderModel, Route, RouteVersion
 from apps.routing.selectors.credentials import sealed_for_edge
 from apps.routing.selectors.price_list import price_of_usd
+from apps.routing.selectors.providers import address_of, auth_of, dialect_of
+
+_SETTINGS = ("sticky", "fallback_on", "shadow", "hedge_after_ms")
 
 
 def compile_book(project_id: str) -> bytes | None:
@@ -69,18 +73,20 @@ def _provider(provider: Provider) -> ProviderRecord:
     return ProviderRecord(
         provider.id,
         provider.name,
-        provider.kind,
-        provider.base_url,
+        dialect_of(provider.kind),
+        address_of(provider),
         [_credential(credential) for credential in provider.credentials.all()],
         [_model(model) for model in provider.models.all()],
         is_open=provider.is_open,
         kind=provider.kind,
+        auth=auth_of(provider.kind),
+        options=provider.options,
     )
 
 
 def _model(model: ProviderModel) -> ModelRecord:
     """Without prices of its own its price has no version, and the catalogue's holds."""
-    price = price_of_usd(model.prices, model.id) if model.prices else FREE
+    price = price_of_usd(model.prices, model.price_version) if model.prices else FREE
     facts = {"max_output": model.max_output or 0, "mode": model.mode, "capabilities": model.capabilities}
     return ModelRecord(model.name, model.upstream_name, price, model.context or 0, **facts)
 
@@ -103,7 +109,17 @@ def _route(held: tuple[Route, dict[str, Any]]) -> RouteRecord:
         route.name,
         route.version,
         definition["strategy"],
-        [TargetRecord(target["model"], target.get("weight", 1)) for target in definition["targets"]],
+        [_target(target) for target in definition["targets"]],
         definition.get("retries", 0),
         definition.get("timeout_ms", 0),
+        _json(definition.get("cache")),
+        _json({name: definition[name] for name in _SETTINGS if name in definition}),
     )
+
+
+def _target(target: dict[str, Any]) -> TargetRecord:
+    return TargetRecord(target["model"], target.get("weight", 1), _json(target.get("when")))
+
+
+def _json(value: Any) -> bytes:
+    return msgspec.json.encode(value) if value else b""

@@ -9,3 +9,11 @@ def refresh_catalogue() -> bool:
     from apps.routing.services import catalogue
 
     return catalogue.refresh_catalogue()
+
+
+@shared_task(name="routing.recost")
+def recost(organization_id: str, recosting_id: str) -> int:
+    """Past requests of one environment, charged again."""
+    from apps.routing.services import recosting
+
+    return recosting.recost(organization_id=organization_id, recosting_id=recosting_id)

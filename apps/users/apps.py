@@ -11,11 +11,14 @@ class UsersConfig(AppConfig):
     def ready(self) -> None:
         from apps.users.services import api_sessions
         from apps.users.services.happenings import listen
+        from apps.users.services.operating import find_obstacle_to_going, hold_operators
         from apps.users.services.social import is_configured
         from brokle.kernel.extensions import (
+            AccountDeletionCheck,
             LoginMethod,
             PersonCredential,
             SettingsTab,
+            account_deletion_checks,
             login_methods,
             person_credentials,
             user_settings_tabs,
@@ -24,6 +27,9 @@ class UsersConfig(AppConfig):
         listen()
         person_credentials.register(
             "access", PersonCredential("access token", api_sessions.is_access_token, api_sessions.find_bearer)
+        )
+        account_deletion_checks.register(
+            "users", AccountDeletionCheck("last operator", find_obstacle_to_going, hold_operators)
         )
         tabs = (
             SettingsTab("profile", gettext_noop("Profile"), "account"),

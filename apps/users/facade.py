@@ -1,5 +1,7 @@
 """What other rooms may ask of users."""
 
+from datetime import datetime
+
 from allauth.account.adapter import get_adapter
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import login
@@ -41,10 +43,18 @@ def list_names(*, user_ids: list[str]) -> dict[str, str]:
     return {user_id: name or email for user_id, name, email in rows}
 
 
-def create_owner(*, email: str, password: str, name: str = "", language: str = "en", is_operator: bool = False) -> str:
-    """The first owner, verified; returns the id."""
+def create_owner(
+    *,
+    email: str,
+    password: str,
+    name: str = "",
+    language: str = "en",
+    is_operator: bool = False,
+    created_at: datetime | None = None,
+) -> str:
+    """The first owner, verified; returns the id. `created_at` is for people of a story, who were here before."""
     user = accounts.create_verified_user(
-        email=email, password=password, name=name, language=language, is_operator=is_operator
+        email=email, password=password, name=name, language=language, is_operator=is_operator, created_at=created_at
     )
     return str(user.id)
 

@@ -16,7 +16,18 @@ urlpatterns = [
     path(f"{_AUTH}/login", DoorEndpoints.as_view({"post": "sign_in"}), name="api-login"),
     path(f"{_AUTH}/refresh", DoorEndpoints.as_view({"post": "refresh"}), name="api-refresh"),
     path(f"{_AUTH}/logout", AccountEndpoints.as_view({"post": "sign_out"}), name="api-logout"),
-    path(f"{_AUTH}/me", AccountEndpoints.as_view({"get": "retrieve", "patch": "partial_update"}), name="api-me"),
+    path(
+        f"{_AUTH}/me",
+        AccountEndpoints.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="api-me",
+    ),
+    path(f"{_AUTH}/email", AccountEndpoints.as_view({"post": "change_address"}), name="api-email"),
+    path(f"{_AUTH}/sessions", AccountEndpoints.as_view({"get": "list_sessions"}), name="api-sessions"),
+    path(
+        f"{_AUTH}/sessions/<int:session_id>",
+        AccountEndpoints.as_view({"delete": "end_session"}),
+        name="api-session",
+    ),
     path(f"{_AUTH}/password/reset", DoorEndpoints.as_view({"post": "reset"}), name="api-password-reset"),
     path(
         f"{_AUTH}/password/reset/confirm",
@@ -60,7 +71,6 @@ urlpatterns = [
     path("auth/login/code", factors.authenticate, name="mfa_authenticate"),
     path("auth/logout", entrance.sign_out, name="account_logout"),
     path("auth/signup", entrance.sign_up, name="account_signup"),
-    path("auth/inactive", entrance.inactive, name="account_inactive"),
     path("auth/verify", entrance.mail_sent, name="account_email_verification_sent"),
     re_path(r"^auth/verify/(?P<key>[-:\w]+)$", entrance.confirm_address, name="account_confirm_email"),
     path("auth/password/reset", passwords.reset, name="account_reset_password"),

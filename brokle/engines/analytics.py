@@ -87,6 +87,23 @@ def forget_organization(table: str, organization_id: str) -> None:
         raise UnableToQuery(type(error).__name__) from error
 
 
+def rewrite_rows(query: Query, changes: dict[str, str]) -> None:
+    """Puts a newer version of each row in place of the one the query finds; `changes` are expressions by column.
+
+    For tables that keep one row for each id, the last received.
+    """
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    said = ", ".join(f"{expression} AS {column}" for column, expression in changes.items())
+    whole = replace(query, columns=(f"* REPLACE ({said}, now64(6, 'UTC') AS received_at)",))
+    parameters = {**query.parameters, "organization_id": query.organization_id}
+    try:
+        _client().command(f"INSERT INTO {query.table}\n{whole.sql()}", parameters=parameters)
+    except (ClickHouseError, OSError) as error:
+        _local.client = None
+        raise UnableToQuery(type(error).__name__) from error
+
+
 def _client() -> Any:
     from brokle.engines.clickhouse_url import connect
     from brokle.settings.env import env

@@ -2,17 +2,19 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import yaml
 from django.conf import settings
 from django.db import connection, transaction
 
-from brokle.kernel.errors import BrokleError
+from brokle.kernel.errors import BrokleError, Invalid
 from brokle.kernel.extensions import ConfigSection, config_sections
+from brokle.settings.env import env
 
 log = logging.getLogger("brokle.ground.configuration")
 
@@ -20,6 +22,15 @@ _LOCK: Final = 0x434F4E46
 _PLACE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP: Final = re.compile(r"\.([A-Za-z_][A-Za-z_0-9]*)|\[(\d+|\.\.\.)\]")
 _LARGEST: Final = 4 * 1024 * 1024
+
+
+class FromEnvironment(msgspec.Struct, forbid_unknown_fields=True):
+    """A value that stands in the environment, so that the file can be kept with the code."""
+
+    env: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)] | FromEnvironment
 
 
 class UnableToConfigure(Exception):
@@ -58,8 +69,28 @@ def apply_configuration() -> None:
             try:
                 section.apply(parsed.get(section.name, []))
             except BrokleError as error:
-                raise UnableToConfigure(f"{path}: section `{section.name}`: {error.detail}") from error
+                place = _place(path, section.name, error.field or "")
+                raise UnableToConfigure(f"{place}: section `{section.name}`: {error.detail}") from error
     log.info("configuration applied", extra={"sections": sorted(parsed)})
+
+
+def said(secret: Secret) -> str:
+    if isinstance(secret, str):
+        return secret
+    value = env.outside(secret.env)
+    if not value:
+        raise Invalid(f"the environment variable {secret.env} is empty or missing")
+    return value
+
+
+@contextmanager
+def at_entry(number: int) -> Iterator[None]:
+    """For sections that are lists: what is wrong with an entry is told with its line."""
+    try:
+        yield
+    except BrokleError as error:
+        error.field = f"[{number}].{error.field or ''}".rstrip(".")
+        raise
 
 
 def watch_step() -> Callable[[], int]:
@@ -122,6 +153,15 @@ def _converted(path: Path, section: ConfigSection, node: yaml.Node) -> Any:
         raise UnableToConfigure(f"{path}:{_line(_find(node, place))}: {section.name}{place}: {what}") from error
     finally:
         loader.dispose()
+
+
+def _place(path: Path, section: str, place: str) -> str:
+    """The file and, where it is known, the line that an error of a section is about."""
+    root = _compose(path) if place.startswith("[") else None
+    if not isinstance(root, yaml.MappingNode):
+        return str(path)
+    node = next((value for key, value in root.value if key.value == section), None)
+    return f"{path}:{_line(_find(node, place))}" if node is not None else str(path)
 
 
 def _refuse_doubles(path: Path, node: yaml.Node) -> None:

@@ -144,10 +144,14 @@ class SettingsTab:
 
 @dataclass(frozen=True, slots=True)
 class AccountDeletionCheck:
-    """May keep a person from deleting their account: gives the reason and its mend, in their language, or None."""
+    """May keep a person from deleting their account: gives the reason and its mend, in their language, or None.
+
+    `hold` is called first, in the transaction of the deletion: until its end nobody else may bring the obstacle about.
+    """
 
     name: str
     find_obstacle: Callable[[str], str | None]
+    hold: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +263,8 @@ class EventType:
 
     Whoever holds the permission `audience` is notified, and by e-mail too whoever holds `mailed`, unless they chose
     otherwise. `person` names the member of the event's data with the id of somebody whom it concerns in person.
-    `url_name` is the organization's page that it leads to; who lacks the permission `needs` is led to the overview.
+    `item` is the page of the one thing that it tells of, `url_name` the one that lists such things; who lacks
+    `item_needs` is led to the list, who lacks `needs` to the overview.
     """
 
     key: str
@@ -269,6 +274,8 @@ class EventType:
     person: str = ""
     url_name: str = ""
     needs: str = ""
+    item: str = ""
+    item_needs: str = ""
 
     @property
     def is_notified(self) -> bool:

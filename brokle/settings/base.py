@@ -298,6 +298,12 @@ SPECTACULAR_SETTINGS = {
         "brokle.web.schema.add_problems",
     ],
     "SERVE_INCLUDE_SCHEMA": False,
+    # Fields of one name with other choices: without these the schema's names would change with what else there is.
+    "ENUM_NAME_OVERRIDES": {
+        "StatusEnum": "apps.orgs.models.DeliveryStatus",
+        "RecostingStatusEnum": "apps.routing.models.RecostingStatus",
+        "ModelModeEnum": "apps.routing.selectors.catalogue.MODES",
+    },
 }
 
 LOGGING_CONFIG = None

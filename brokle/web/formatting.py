@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from html import unescape
 
 from django.utils import timezone
-from django.utils.html import escape, format_html
+from django.utils.html import escape, format_html, strip_tags
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext
@@ -89,6 +90,11 @@ def sentence(text: str, **names: object) -> SafeString:
     """A translated text with names in it, each isolated, for notices and errors on pages of either direction."""
     isolated = {key: format_html("<bdi>{}</bdi>", value) for key, value in names.items()}
     return SafeString(escape(text) % isolated)
+
+
+def plain_text(text: str) -> str:
+    """Without the isolation that pages need: for programs and mails."""
+    return unescape(strip_tags(text)) if isinstance(text, SafeString) else text
 
 
 def percent_text(share: float) -> str:

@@ -9,6 +9,7 @@ from django.http import Http404, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework import exceptions
 
 from brokle.kernel.errors import BadRequest, BrokleError, Forbidden, NotFound, TooLarge
+from brokle.web.formatting import plain_text
 
 log = logging.getLogger("brokle.web.problems")
 
@@ -45,7 +46,7 @@ def problem_response(request: Any, status: int, code: str, title: str, detail: s
 
 def from_error(request: Any, error: BrokleError) -> HttpResponse:
     more = {"field": error.field} if error.field else {}
-    response = problem_response(request, error.status, error.code, error.title, error.detail, **more)
+    response = problem_response(request, error.status, error.code, error.title, plain_text(error.detail), **more)
     if error.retry_after_s is not None:
         response["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     return response

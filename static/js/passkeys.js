@@ -38,7 +38,9 @@ async function ask(form) {
   form.submit();
 }
 
+// The button waits for us: sent before, the form would carry nothing.
 for (const form of document.querySelectorAll("form[data-passkey]")) {
+  form.querySelector("[type=submit]").disabled = false;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!window.PublicKeyCredential) return toast(form.dataset.unsupported, "bad");

@@ -3,6 +3,7 @@
 import re
 import struct
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
@@ -45,8 +46,13 @@ def visit(console, home, language="en", theme="light", width=1280):
     url = f"http://localhost:{home.port}"
     context.add_cookies([{"name": name, "value": value, "url": url} for name, value in cookies.items()])
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     return page, url
+
+
+def arrive(page, path):
+    """A pattern would take `/auth/login?next=/settings` for `/settings` already."""
+    page.wait_for_url(lambda url: urlsplit(url).path == path)
 
 
 def submit(page):
@@ -58,6 +64,7 @@ def sign_in(page, url, email=ADMIN[0], password=ADMIN[1], after="/settings"):
     page.locator("#id_email").fill(email)
     page.locator("#id_password").fill(password)
     submit(page)
+    page.wait_for_url(lambda found: urlsplit(found).path != "/auth/login")
 
 
 def prove(page, password=ADMIN[1]):
@@ -76,12 +83,12 @@ def sign_up(page, url, home, mailbox, email):
     page.locator("#id_email").fill(email)
     page.locator("#id_password1").fill(PASSWORD)
     submit(page)
-    page.wait_for_url("**/auth/verify")
+    arrive(page, "/auth/verify")
     home.wait_for(lambda: mailbox.to(email))
     mail = mailbox.to(email)[0]
     page.goto(url + link_in(mail))
     page.locator("main form button[type=submit]").click()
-    page.wait_for_url("**/settings")
+    arrive(page, "/settings")
     return mail
 
 
@@ -103,7 +110,7 @@ def test_a_mail_waits_for_a_relay_that_is_away(home, mailbox, console):
     page.goto(f"{url}/auth/password/reset")
     page.locator("#id_email").fill(ADMIN[0])
     submit(page)
-    page.wait_for_url("**/sent")
+    arrive(page, "/auth/password/reset/sent")
     home.wait_for(lambda: mailbox.turned_away > 0)
     mailbox.is_away = False
 
@@ -120,20 +127,20 @@ def test_an_authenticator_app_is_set_up_and_asked(home, mailbox, console):
     expect(page.locator("img.qr")).to_be_visible()
     page.locator("#id_code").fill(code_for(secret))
     submit(page)
-    page.wait_for_url("**/recovery-codes")
+    arrive(page, "/settings/security/recovery-codes")
     codes = page.locator(".secret code").inner_text().split()
     assert len(codes) == 10
     page.context.clear_cookies(name="brokle_session")
     sign_in(page, url, "codes@noor.example", PASSWORD)
-    page.wait_for_url("**/auth/login/code")
+    arrive(page, "/auth/login/code")
     page.locator("#id_code").fill(code_for(secret, 1))
     submit(page)
-    page.wait_for_url("**/settings")
+    arrive(page, "/settings")
     page.context.clear_cookies(name="brokle_session")
     sign_in(page, url, "codes@noor.example", PASSWORD)
     page.locator("#id_code").fill(codes[0])
     submit(page)
-    page.wait_for_url("**/settings")
+    arrive(page, "/settings")
 
     home.wait_for(lambda: any(m["subject"] == "A sign-in method was added" for m in mailbox.to("codes@noor.example")))
     page.context.close()
@@ -166,7 +173,7 @@ def test_a_passkey_is_added_and_signs_in_without_a_password(home, mailbox, conso
     prove(page, PASSWORD)
     page.locator("#id_name").fill("Laptop")
     page.locator("form[data-passkey] button[type=submit]").click()
-    page.wait_for_url("**/recovery-codes")
+    arrive(page, "/settings/security/recovery-codes")
     kept = cdp.send("WebAuthn.getCredentials", {"authenticatorId": authenticator})["credentials"]
     assert [one["isResidentCredential"] for one in kept] == [True]
     page.goto(f"{url}/settings/security")
@@ -174,18 +181,18 @@ def test_a_passkey_is_added_and_signs_in_without_a_password(home, mailbox, conso
     page.context.clear_cookies(name="brokle_session")
     page.goto(f"{url}/auth/login?next=/settings/sessions")
     page.locator("form[data-passkey] button[type=submit]").click()
-    page.wait_for_url("**/settings/sessions")
+    arrive(page, "/settings/sessions")
     expect(page.locator(".lines li")).to_have_count(2)
     # As the second step after the password, and as the proof before a change.
     page.context.clear_cookies(name="brokle_session")
     sign_in(page, url, "keys@noor.example", PASSWORD)
-    page.wait_for_url("**/auth/login/code")
+    arrive(page, "/auth/login/code")
     page.locator("form[data-passkey] button[type=submit]").click()
-    page.wait_for_url("**/settings")
+    arrive(page, "/settings")
     page.goto(f"{url}/settings/security/recovery-codes/renew")
     page.get_by_role("link", name="With a passkey").click()
     page.locator("form[data-passkey] button[type=submit]").click()
-    page.wait_for_url("**/recovery-codes/renew")
+    arrive(page, "/settings/security/recovery-codes/renew")
     page.context.close()
 
 
@@ -214,7 +221,7 @@ def test_a_session_ended_elsewhere_is_out_at_once(home, console):
     there, _ = visit(console, home)
     sign_in(here, url)
     sign_in(there, url, after="/settings/sessions")
-    there.wait_for_url("**/settings/sessions")
+    arrive(there, "/settings/sessions")
     there.get_by_role("button", name="End all others").click()
     expect(there.get_by_text("Every other session has ended.")).to_be_visible()
     here.goto(f"{url}/settings")
@@ -233,7 +240,6 @@ ENTRANCE = [
     "/auth/password/reset/sent",
     "/auth/password/reset/done",
     "/auth/password/reset/usr_x-y",
-    "/auth/inactive",
     "/settings/email/confirm/x",
 ]
 INSIDE = [
@@ -250,6 +256,11 @@ PROVEN = ["/settings/security/codes", "/settings/security/passkeys/add", "/setti
 
 def judge(page, url, path, language, theme):
     page.goto(url + path)
+    return flaws(page, path, language, theme)
+
+
+def flaws(page, path, language, theme="light"):
+    """Of the page that is open."""
     page.evaluate("document.fonts.ready")
     problems = [f"{path} {language} {theme}: {line}" for line in axe_violations(page)]
     width = page.viewport_size["width"]
@@ -268,14 +279,16 @@ def test_every_page_passes_axe_fits_and_speaks_one_language(home, console, langu
     page.goto(f"{url}/auth/login")
     page.locator("#id_email").fill("amal")
     submit(page)
+    expect(page.locator("#id_email[aria-invalid=true]")).to_be_visible()
     problems += [f"login with errors {language} {theme}: {line}" for line in axe_violations(page)]
     sign_in(page, url)
-    page.wait_for_url("**/settings")
+    arrive(page, "/settings")
     problems += [line for path in INSIDE for line in judge(page, url, path, language, theme)]
     page.goto(f"{url}{PROVEN[0]}")
+    arrive(page, "/auth/reauthenticate")
     problems += [f"again {language} {theme}: {line}" for line in axe_violations(page)]
     prove(page)
-    page.wait_for_url(f"**{PROVEN[0]}")
+    arrive(page, PROVEN[0])
     problems += [line for path in PROVEN for line in judge(page, url, path, language, theme)]
 
     assert problems == []

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.test_accounts import MODES, PASSWORD, judge, sign_in, visit
+from tests.e2e.test_accounts import MODES, PASSWORD, arrive, judge, sign_in, visit
 from tests.house import house
 
 pytestmark = [pytest.mark.e2e, pytest.mark.engines]
@@ -19,7 +19,8 @@ PEOPLE, ORGANIZATIONS = "/admin/people", "/admin/organizations"
 def home(tmp_path_factory):
     settings = {"BROKLE_ADMIN_EMAIL": ROOT[0], "BROKLE_ADMIN_PASSWORD": ROOT[1]}
     with house(tmp_path_factory.mktemp("operator") / "data", **settings) as started:
-        started.run("seed", "demo")
+        seeded = started.run("seed", "demo")
+        assert seeded.returncode == 0, seeded.stderr
         yield started
 
 
@@ -27,7 +28,7 @@ def home(tmp_path_factory):
 def operator(home, console):
     page, url = visit(console, home)
     sign_in(page, url, *ROOT, after=ORGANIZATIONS)
-    page.wait_for_url(f"**{ORGANIZATIONS}")
+    arrive(page, ORGANIZATIONS)
     yield page, url
     page.context.close()
 
@@ -60,7 +61,7 @@ def test_support_access_shows_above_every_page_until_it_is_ended(home, operator)
     open_line(page, url, ORGANIZATIONS, "noor-health", "Noor Health")
     page.locator("#id_reason").fill("Ticket 4711")
     page.get_by_role("button", name="Begin support access").click()
-    page.wait_for_url("**/noor-health/")
+    arrive(page, "/noor-health/")
     for path in ("/noor-health/settings/members", "/settings", "/debug/"):
         page.goto(url + path)
         expect(page.locator(".banner")).to_contain_text("You look into Noor Health with support access until")
@@ -80,14 +81,14 @@ def test_a_locked_person_is_out_and_comes_back(home, console, operator):
     guest.locator("#id_email").fill("basim@qalam.example")
     guest.locator("#id_password1").fill(PASSWORD)
     guest.locator("form.form button[type=submit]").click()
-    guest.wait_for_url("**/settings")
+    arrive(guest, "/settings")
     open_line(page, url, PEOPLE, "qalam", "Basim Nasser")
     page.get_by_role("button", name="Lock", exact=True).click()
     page.locator("dialog#lock").get_by_label("Reason").fill("A stolen laptop")
     page.locator("dialog#lock").get_by_role("button", name="Lock").click()
     expect(page.locator(".callout.bad")).to_contain_text("A stolen laptop")
     guest.goto(f"{url}/settings")
-    guest.wait_for_url(re.compile("/auth/login"))
+    arrive(guest, "/auth/login")
     page.get_by_role("button", name="Unlock").click()
 
     expect(page.locator(".callout.bad")).to_have_count(0)
@@ -107,7 +108,7 @@ def details(page, url):
 def test_every_page_passes_axe_fits_and_speaks_one_language(home, console, language, theme, width):
     page, url = visit(console, home, language, theme, width)
     sign_in(page, url, *ROOT, after=ORGANIZATIONS)
-    page.wait_for_url(f"**{ORGANIZATIONS}")
+    arrive(page, ORGANIZATIONS)
     paths = [ORGANIZATIONS, f"{ORGANIZATIONS}?q=nobody", *details(page, url), PEOPLE, "/admin/log"]
     problems = [line for path in paths for line in judge(page, url, path, language, theme)]
 

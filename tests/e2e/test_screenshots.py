@@ -61,6 +61,7 @@ def test_the_overview(home, console, pictures, language, theme):
     page.locator("input[type=email]").fill("amal@noor.example")
     page.locator("input[type=password]").fill("a-long-enough-password")
     page.locator("form.form button[type=submit]").click()
+    page.wait_for_url("**/default/")
     home.wait_for(lambda: page.goto(f"{home.url}/default/") and page.locator("tbody tr").count() == 40)
     page.evaluate("document.fonts.ready")
     page.screenshot(path=pictures / f"overview-{language}-{theme}.png")

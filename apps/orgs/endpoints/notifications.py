@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -11,21 +12,45 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from apps.orgs.models import Notification
+from apps.orgs.selectors.destinations import paths_to
 from apps.orgs.selectors.notifications import Choice, list_choices, notifications_of
 from apps.orgs.services import notifications
 from brokle.edge.principal import Principal
 from brokle.kernel.errors import Forbidden
 from brokle.kernel.extensions import find_event_type
 from brokle.web.api import ApiViewSet, Filter
+from brokle.web.links import absolute_url
 from brokle.web.parsing import parsed
 
 
 class NotificationSerializer(serializers.ModelSerializer[Notification]):
     title = serializers.SerializerMethodField(help_text="What happened, in the caller's language.")
+    url = serializers.SerializerMethodField(help_text="The page of what it tells of, as far as you may see it.")
 
     class Meta:
         model = Notification
-        fields = ("id", "organization_id", "event", "event_id", "title", "about", "created_at", "read_at")
+        fields = (
+            "id",
+            "organization_id",
+            "event",
+            "event_id",
+            "title",
+            "about",
+            "subject_id",
+            "url",
+            "created_at",
+            "read_at",
+        )
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_url(self, notification: Notification) -> str:
+        return absolute_url(self._paths[notification.id], self.context["request"])
+
+    @cached_property
+    def _paths(self) -> dict[str, str]:
+        """Of all that are answered with at once."""
+        rows = self.parent.instance if self.parent is not None else [self.instance]
+        return paths_to(rows)
 
     @extend_schema_field(OpenApiTypes.STR)
     def get_title(self, notification: Notification) -> str:

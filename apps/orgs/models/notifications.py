@@ -20,6 +20,10 @@ class Notification(models.Model):
     event_id = models.CharField(max_length=40)
     event = models.CharField(max_length=80)
     about = models.CharField(max_length=254, blank=True)
+    # What it leads to; that may be gone by now.
+    subject_id = models.CharField(max_length=40, blank=True, db_default="")
+    project_id = models.CharField(max_length=40, blank=True, db_default="")
+    environment_id = models.CharField(max_length=40, blank=True, db_default="")
     is_shown = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now())
     read_at = models.DateTimeField(null=True)

@@ -1,15 +1,14 @@
 """What a person was told, and who is to be told of an event."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
-from django.urls import NoReverseMatch, reverse
 
 from apps.orgs.contracts import Standing
 from apps.orgs.models import Membership, Notification, NotificationPreference
+from apps.orgs.selectors.destinations import Thing, path_to
 from apps.orgs.selectors.organizations import standing_of
 from brokle.kernel.extensions import EventType, event_types
 
@@ -66,19 +65,9 @@ def list_recipients(
         default = _default(event, [standing], is_named=member.user_id == named, project_id=project_id)
         channels = _chosen(default, chosen.get(member.user_id)) if default else None
         if channels is not None and channels.is_any:
-            path = page_of(event, standing)
+            path = path_to(event, standing, Thing.of(data))
             found.append(Recipient(member.user_id, member.user.email, member.user.language, channels, path))
     return found
-
-
-def page_of(event: EventType, standing: Standing) -> str:
-    """What it tells of, as far as this person may see it; else the organization's first page."""
-    organization = standing.organization
-    if event.url_name and (not event.needs or standing.may(event.needs)):
-        for names in ({"organization": organization.slug}, {"organization_id": organization.id}):
-            with suppress(NoReverseMatch):
-                return reverse(event.url_name, kwargs=names)
-    return f"/{organization.slug}/"
 
 
 def list_choices(user_id: str) -> list[Choice]:

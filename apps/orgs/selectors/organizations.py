@@ -93,3 +93,7 @@ def standing_of(membership: Membership) -> Standing:
         role=membership.role,
         project_roles={project.project_id: project.role for project in membership.projects.all()},
     )
+
+
+def find_organization_by_slug(*, slug: str) -> str | None:
+    return Organization.objects.filter(slug=slug).values_list("id", flat=True).first()

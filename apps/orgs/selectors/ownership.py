@@ -1,4 +1,4 @@
-"""Who alone owns an organization: it must not lose its last owner."""
+"""Who alone owns an organization: it must not lose its last owner, unless it is going itself."""
 
 from django.db.models import Count, Q
 from django.utils.translation import gettext
@@ -10,7 +10,8 @@ from brokle.web.formatting import sentence
 def list_organizations_owned_alone(*, user_id: str) -> list[Organization]:
     owned = Membership.objects.across_organizations().filter(user_id=user_id, role=Role.OWNER).values("organization_id")
     owners = Count("memberships", filter=Q(memberships__role=Role.OWNER))
-    return list(Organization.objects.filter(id__in=owned).annotate(owners=owners).filter(owners=1).order_by("name"))
+    staying = Organization.objects.filter(id__in=owned, purge_at__isnull=True)
+    return list(staying.annotate(owners=owners).filter(owners=1).order_by("name"))
 
 
 def find_obstacle_to_leaving(user_id: str) -> str | None:

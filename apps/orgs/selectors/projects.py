@@ -93,3 +93,8 @@ def list_projects_everywhere() -> Iterator[tuple[str, str]]:
 def find_organization_of_project(*, project_id: str) -> str | None:
     rows = Project.objects.across_organizations().filter(id=project_id)
     return rows.values_list("organization_id", flat=True).first()
+
+
+def find_project_of_environment(*, organization_id: str, environment_id: str) -> str | None:
+    rows = Environment.objects.of(organization_id).filter(id=environment_id)
+    return rows.values_list("project_id", flat=True).first()

@@ -39,6 +39,11 @@ def ensure_default_project() -> ProjectRef:
     return ProjectRef(organization.id, project.id)
 
 
+def find_default_project() -> ProjectRef | None:
+    found = Project.objects.across_organizations().filter(organization__slug=DEFAULT, slug=DEFAULT).first()
+    return ProjectRef(found.organization_id, found.id) if found else None
+
+
 def _ensure_organization() -> Organization:
     found = Organization.objects.filter(slug=DEFAULT).first()
     if found is not None:

@@ -16,7 +16,7 @@ from apps.orgs.contracts import IssuedKey
 from apps.orgs.models import ApiKey, BudgetWindow, Environment
 from apps.orgs.services.records import record
 from brokle.edge.principal import SCOPES, digest
-from brokle.ground.services import Actor, touch_snapshot
+from brokle.ground.services import SYSTEM, Actor, touch_snapshot
 from brokle.kernel.clock import Clock, utc_now
 from brokle.kernel.errors import Conflict, Invalid
 from brokle.kernel.ids import new_id
@@ -44,6 +44,10 @@ def generate(*, is_live: bool) -> tuple[str, str]:
     short, secret = random_text(12), random_text(_SECRET_LENGTH)
     body = f"bk_{'live' if is_live else 'test'}_{short}_{secret}"
     return f"{body}_{checksum(body)}", short
+
+
+FILE: Final = "file"
+"""Who made the keys of the configuration file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,7 @@ def update_key(
     """Everything but the secret; on every edge within a second."""
     if key.revoked_at is not None:
         raise Conflict("This API key is revoked; create another")
+    refuse_file_owned(key, actor)
     check_bounds(bounds)
     before = _facts(key)
     key.name, key.scopes = name or key.name, list(scopes) if scopes is not None else key.scopes
@@ -150,6 +155,7 @@ def update_key(
 def rotate_key(*, key: ApiKey, actor: Actor, overlap: timedelta, clock: Clock = utc_now) -> IssuedKey:
     """A successor with the same rights and bounds; the former key works on for the overlap and no longer."""
     key = ApiKey.objects.of(key.organization_id).select_for_update().select_related("environment").get(id=key.id)
+    refuse_file_owned(key, actor)
     now = clock()
     if key.revoked_at is not None or key.rotated_to or (key.expires_at is not None and key.expires_at <= now):
         raise Conflict("This API key was revoked, rotated or has expired; create another")
@@ -175,10 +181,16 @@ def revoke_key(*, key: ApiKey, actor: Actor, at: datetime) -> None:
     """Dead at once in PostgreSQL, within a second on every edge."""
     if key.revoked_at is not None:
         return
+    refuse_file_owned(key, actor)
     key.revoked_at = at
     key.save(update_fields=["revoked_at"])
     touch_snapshot(kind="key", object_id=key.hash, urgent=True)
     record(key, actor, "key.revoked", before={"name": key.name})
+
+
+def refuse_file_owned(key: ApiKey, actor: Actor) -> None:
+    if key.created_by == FILE and actor != SYSTEM:
+        raise Conflict(f"The key `{key.name}` is owned by the configuration file; change it there")
 
 
 def bounds_of(key: ApiKey) -> Bounds:

@@ -65,6 +65,13 @@ def remove_project_role(*, held: ProjectMembership, actor: Actor) -> None:
     held.delete()
 
 
+def hold_owned(user_id: str) -> None:
+    """For `account_deletion_checks`: while one owner goes, no other one leaves."""
+    owned = Membership.objects.across_organizations().filter(user_id=user_id, role=Role.OWNER)
+    for organization_id in sorted(owned.values_list("organization_id", flat=True)):
+        lock(organization_id)
+
+
 def is_last_owner(membership: Membership) -> bool:
     owners = Membership.objects.of(membership.organization_id).filter(role=Role.OWNER)
     return membership.role == Role.OWNER and not owners.exclude(id=membership.id).exists()

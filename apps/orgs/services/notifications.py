@@ -1,6 +1,7 @@
 """Tells people what happened: in the console, live, and by e-mail, as each of them chose."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from apps.orgs.models import Notification, NotificationPreference, Organization
+from apps.orgs.selectors.destinations import Thing
 from apps.orgs.selectors.notifications import Recipient, count_unread, list_recipients, notifications_of
 from apps.users import facade as users
 from brokle.kernel.clock import Clock, utc_now
@@ -20,6 +22,17 @@ from brokle.web.mail import send_mail
 CREATED, READ = "notification.created", "notification.read"
 _KEPT_FOR = timedelta(days=90)
 _ABOUT_LONGEST = 254
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One event, on its way to everybody whom it concerns."""
+
+    organization: Organization
+    event: EventType
+    event_id: str
+    data: Mapping[str, Any]
+    base_url: str
 
 
 @transaction.atomic
@@ -36,32 +49,31 @@ def notify_event(payload: dict[str, Any]) -> None:
     people = list_recipients(event, organization_id=organization_id, data=data, actor_id=payload["actor_id"])
     known = Notification.objects.of(organization_id).filter(event_id=event_id).values_list("user_id", flat=True)
     told = set(known)
-    about = about_of(data)
+    news = News(organization, event, event_id, data, settings.BASE_URL or payload.get("base_url", ""))
     for person in people:
         if person.user_id not in told:
-            _tell(person, organization, event, event_id, about, settings.BASE_URL or payload.get("base_url", ""))
+            _tell(person, news)
 
 
-def _tell(
-    person: Recipient, organization: Organization, event: EventType, event_id: str, about: str, base_url: str
-) -> None:
+def _tell(person: Recipient, news: News) -> None:
+    organization, event = news.organization, news.event
     notification = Notification.objects.create(
         organization=organization,
         user_id=person.user_id,
-        event_id=event_id,
+        event_id=news.event_id,
         event=event.key,
-        about=about,
         is_shown=person.channels.in_app,
+        **facts_of(news.data),
     )
     if person.channels.in_app:
         _publish(person.user_id, CREATED, {"id": notification.id, "event": event.key})
     if person.channels.email:
         context = {
             "title": event.title,
-            "about": about,
+            "about": notification.about,
             "organization": organization.name,
-            "url": f"{base_url}{person.path}" if base_url else "",
-            "preferences_url": f"{base_url}/settings/notifications" if base_url else "",
+            "url": f"{news.base_url}{person.path}" if news.base_url else "",
+            "preferences_url": f"{news.base_url}/settings/notifications" if news.base_url else "",
         }
         send_mail("notification", to=person.email, language=person.language, context=context)
 
@@ -98,6 +110,13 @@ def choose(*, user_id: str, event: str, in_app: bool | None = None, email: bool 
 def forget_old_notifications(*, clock: Clock = utc_now) -> int:
     old = Notification.objects.across_organizations().filter(created_at__lt=clock() - _KEPT_FOR)
     return old.delete()[0]
+
+
+def facts_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """What a notification keeps of an event: enough to name the thing and to find it."""
+    thing = Thing.of(data)
+    places = {"project_id": thing.project_id, "environment_id": thing.environment_id}
+    return {"about": about_of(data), "subject_id": thing.id, **places}
 
 
 def about_of(data: Mapping[str, Any]) -> str:

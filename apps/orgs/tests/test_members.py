@@ -137,3 +137,26 @@ def test_api_keys_do_not_manage_people(noor):
 
     assert [answer.status_code for answer in answers] == [403] * 3
     assert len(roles(noor)) == 2
+
+
+def test_a_page_removes_nobody_whose_address_was_not_typed():
+    noor = make_household("noor")
+    viewer = make_member(noor, "viewer")
+    seat = Membership.objects.of(noor.id).get(user=viewer)
+    owner, path = signed_in(noor.owner), f"/noor/settings/members/{seat.id}/remove"
+    for typed in ("", "Viewer", "owner@noor.example"):
+        owner.post(path, {"confirm": typed})
+    assert Membership.objects.of(noor.id).filter(id=seat.id).exists()
+    owner.post(path, {"confirm": " Viewer@Noor.example "})
+
+    assert not Membership.objects.of(noor.id).filter(id=seat.id).exists()
+
+
+def test_who_leaves_types_their_address_and_lands_outside():
+    noor = make_household("noor")
+    viewer = make_member(noor, "viewer")
+    seat = Membership.objects.of(noor.id).get(user=viewer)
+    response = signed_in(viewer).post(f"/noor/settings/members/{seat.id}/remove", {"confirm": viewer.email})
+
+    assert (response.status_code, response["location"]) == (302, "/dashboard")
+    assert not Membership.objects.of(noor.id).filter(user=viewer).exists()

@@ -5,11 +5,12 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.test import Client
 
-from apps.orgs.models import Membership, Notification, NotificationPreference, Webhook
-from apps.orgs.selectors.notifications import count_unread, page_of
+from apps.orgs.models import ApiKey, Environment, Membership, Notification, NotificationPreference, Project, Webhook
+from apps.orgs.selectors.destinations import Thing, path_to
+from apps.orgs.selectors.notifications import count_unread
 from apps.orgs.selectors.organizations import find_standing
 from apps.orgs.services import invitations, members, webhooks
-from apps.orgs.services.keys import issue_key
+from apps.orgs.services.keys import issue_key, revoke_key
 from apps.orgs.services.notifications import forget_old_notifications, notify_event
 from apps.orgs.services.projects import create_project
 from apps.orgs.testing import call, make_household, make_member, make_person, signed_in
@@ -199,7 +200,7 @@ def test_nobody_reads_for_another_and_keys_have_none(noor):
     row = Notification.objects.of(noor.id).get()
 
     assert call(signed_in(zahra.owner), "POST", f"{LIST}/{row.id}/read").status_code == 404
-    assert signed_in(zahra.owner).post(f"/notifications/{row.id}/read").status_code == 404
+    assert signed_in(zahra.owner).get(f"/notifications/{row.id}").status_code == 404
     call(signed_in(zahra.owner), "POST", f"{LIST}/read-all")
     assert call(Client(), "GET", LIST, **noor.bearer).status_code == 403
     assert call(Client(), "PATCH", PREFERENCES, {"event": "key.created"}, **noor.bearer).status_code == 403
@@ -246,7 +247,7 @@ def test_the_bell_counts_on_every_page_and_alone(noor):
     page = owner.get("/notifications").content.decode()
     assert "&lt;b&gt;P&lt;/b&gt;" in page
     row = Notification.objects.of(noor.id).get()
-    answer = owner.post(f"/notifications/{row.id}/read")
+    answer = owner.get(f"/notifications/{row.id}")
     assert (answer.status_code, answer["location"]) == (302, "/noor/settings/projects")
     assert count_unread(noor.owner.pk) == 0
     assert Client().get("/notifications/bell").status_code == 302
@@ -297,7 +298,7 @@ def test_a_live_room_of_notifications_opens_to_its_person_alone(noor):
 def test_every_event_leads_to_a_page_that_exists(noor):
     standing = find_standing(user_id=noor.owner.pk, organization_id=noor.id)
     own = [event for event in event_types.collect() if event.url_name]
-    places = {event.key: page_of(event, standing) for event in own}
+    places = {event.key: path_to(event, standing, Thing()) for event in own}
 
     assert {key for key, path in places.items() if path == "/noor/"} == set()
     assert places["key.created"] == "/noor/settings/keys"
@@ -311,23 +312,24 @@ def test_who_may_not_see_the_page_is_led_to_the_overview(noor):
     drain()
     row = Notification.objects.of(noor.id).get(user=consumer)
 
-    assert signed_in(consumer).post(f"/notifications/{row.id}/read")["location"] == "/noor/"
+    assert signed_in(consumer).get(f"/notifications/{row.id}")["location"] == "/noor/"
     row = Notification.objects.of(noor.id).get(user=noor.owner)
-    assert signed_in(noor.owner).post(f"/notifications/{row.id}/read")["location"] == "/noor/settings/members"
+    assert signed_in(noor.owner).get(f"/notifications/{row.id}")["location"] == "/noor/settings/members"
 
 
 def test_mails_lead_to_the_page_under_the_public_address_or_the_one_in_use(noor, settings):
     admin = signed_in(make_member(noor, "admin"))
     body = {"name": "ci", "scopes": ["gateway"]}
+    made = []
     for base_url in ("", "https://ai.noor.example"):
         settings.BASE_URL = base_url
-        call(admin, "POST", f"/api/v1/keys?environment={noor.production.id}", body)
+        made.append(call(admin, "POST", f"/api/v1/keys?environment={noor.production.id}", body).json()["id"])
         drain()
     links = [re.findall(r"https?://\S+", letter.text) for letter in promised_letters()]
 
     assert links == [
-        [f"{base}/noor/settings/keys", f"{base}/settings/notifications"]
-        for base in ("http://testserver", "https://ai.noor.example")
+        [f"{base}/noor/settings/keys/{key_id}?env=default/production", f"{base}/settings/notifications"]
+        for base, key_id in zip(("http://testserver", "https://ai.noor.example"), made, strict=True)
     ]
 
 
@@ -339,3 +341,77 @@ def test_what_nobody_did_by_a_request_is_mailed_without_links(noor):
     drain()
 
     assert [re.findall(r"https?://\S+", letter.text) for letter in promised_letters()] == [[]]
+
+
+def key_in(noor, name, actor=SYSTEM):
+    """In an environment that is not the first one."""
+    project = create_project(organization_id=noor.id, name="Mobile app", actor=actor)
+    environment = Environment.objects.of(noor.id).get(project=project, slug="development")
+    key_id = issue_key(environment=environment, name=name, scopes=["gateway"], actor=actor).key_id
+    drain()
+    return project, ApiKey.objects.of(noor.id).get(id=key_id)
+
+
+def link_to(person, event):
+    """What the list says, and where the page of it leads."""
+    row = next(row for row in call(signed_in(person), "GET", LIST).json()["data"] if row["event"] == event)
+    led = signed_in(person).get(f"/notifications/{row['id']}")
+    assert (led.status_code, row["url"]) == (302, f"http://testserver{led['location']}")
+    return led["location"]
+
+
+def test_a_notification_leads_to_the_very_thing(noor):
+    project, key = key_in(noor, "ci")
+    path = link_to(noor.owner, "key.created")
+
+    assert path == f"/noor/settings/keys/{key.id}?env=mobile-app/development"
+    assert link_to(noor.owner, "project.created") == f"/noor/settings/projects/{project.id}"
+    assert signed_in(noor.owner).get(path).status_code == 200
+    assert count_unread(noor.owner.pk) == 0
+
+
+def test_what_is_gone_leads_to_the_list_of_its_place(noor):
+    _, key = key_in(noor, "ci")
+    revoke_key(key=key, actor=SYSTEM, at=utc_now())
+
+    assert link_to(noor.owner, "key.created") == "/noor/settings/keys?env=mobile-app/development"
+    Project.objects.of(noor.id).get(slug="mobile-app").delete()
+    assert link_to(noor.owner, "key.created") == "/noor/"
+    assert link_to(noor.owner, "project.created") == "/noor/settings/projects"
+
+
+def test_a_role_in_one_project_opens_its_things_alone(noor):
+    guest = make_member(noor, "consumer")
+    project, _ = key_in(noor, "theirs")
+    seat = Membership.objects.of(noor.id).get(user=guest)
+    members.set_project_role(membership=seat, project=project, role="developer", actor=SYSTEM)
+    environment = Environment.objects.of(noor.id).get(project=project, slug="production")
+    key = issue_key(environment=environment, name="ours", scopes=["gateway"], actor=SYSTEM)
+    drain()
+    path = link_to(guest, "key.created")
+    members.remove_project_role(held=seat.projects.get(), actor=SYSTEM)
+
+    assert path == f"/noor/settings/keys/{key.key_id}?env=mobile-app/production"
+    assert link_to(guest, "key.created") == "/noor/"
+
+
+def test_an_event_that_names_another_organizations_thing_does_not_lead_there(noor):
+    zahra = make_household("zahra")
+    drain()
+    foreign = {"id": zahra.key.key_id, "name": "theirs", "environment_id": zahra.production.id}
+    announce(organization_id=noor.id, event="key.updated", data=foreign)
+    announce(organization_id=noor.id, event="project.created", data={"id": zahra.made.project.id, "name": "theirs"})
+    drain()
+
+    assert link_to(noor.owner, "key.updated") == "/noor/"
+    assert link_to(noor.owner, "project.created") == "/noor/settings/projects"
+
+
+def test_a_list_of_links_costs_no_query_for_each(noor, django_assert_max_num_queries):
+    for number in range(12):
+        announce(organization_id=noor.id, event="key.updated", data={"id": f"key_{number}", "name": "x"})
+    drain()
+    owner = signed_in(noor.owner)
+    call(owner, "GET", LIST)
+    with django_assert_max_num_queries(12):
+        assert len(call(owner, "GET", LIST).json()["data"]) == 12

@@ -90,6 +90,9 @@ def remove(request: HttpRequest, organization: str, member_id: str) -> HttpRespo
     if not is_leaving:
         standing.demand("members.manage")
     member = get_object_or_404(selectors.members_of(standing.organization.id), id=member_id)
+    if request.POST.get("confirm", "").strip().lower() != member.user.email:
+        messages.error(request, _("The address did not match; nothing was done."))
+        return HttpResponseRedirect(f"/{organization}/settings/members")
     services_answer = act(
         request,
         f"/{organization}/settings/members",

@@ -11,8 +11,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.orgs.models import Notification
-from apps.orgs.selectors.notifications import Choice, list_choices, notifications_of, page_of
-from apps.orgs.selectors.organizations import find_standing_in_grace
+from apps.orgs.selectors.destinations import paths_to
+from apps.orgs.selectors.notifications import Choice, list_choices, notifications_of
 from apps.orgs.services import notifications as services
 from brokle.kernel.extensions import find_event_type
 from brokle.web.navigation import Line
@@ -63,13 +63,15 @@ def bell(request: HttpRequest) -> HttpResponse:
     return render(request, "orgs/notifications-bell.html")
 
 
-@require_POST
+@never_cache
+@require_safe
 @login_required
-def read_one(request: HttpRequest, notification_id: str) -> HttpResponse:
-    """Reads it and leads to what it tells of."""
+def open_one(request: HttpRequest, notification_id: str) -> HttpResponse:
+    """Leads to what it tells of; whoever went there has read it."""
     found = get_object_or_404(notifications_of(str(request.user.pk)), id=notification_id)
-    services.mark_read(notification=found)
-    return HttpResponseRedirect(_href(found))
+    if request.method == "GET":
+        services.mark_read(notification=found)
+    return HttpResponseRedirect(paths_to([found])[found.id])
 
 
 @require_POST
@@ -103,12 +105,6 @@ def _save(user_id: str, choice: Choice, chosen: set[str]) -> None:
     changed = {name: value for name, value in wanted.items() if value != now[name]}
     if changed:
         services.choose(user_id=user_id, event=choice.event.key, **changed)
-
-
-def _href(notification: Notification) -> str:
-    event, slug = find_event_type(notification.event), notification.organization.slug
-    standing = find_standing_in_grace(user_id=notification.user_id, organization_id=notification.organization_id)
-    return page_of(event, standing) if event and standing else f"/{slug}/"
 
 
 def _title(key: str) -> str:

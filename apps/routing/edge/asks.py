@@ -7,6 +7,7 @@ from typing import Any
 from apps.routing.edge.conditions import Facts
 from apps.routing.edge.controls import Controls
 from apps.routing.edge.conversation import Conversation
+from brokle.edge.principal import Principal
 
 
 def _nothing(body: bytes) -> frozenset[str]:
@@ -42,13 +43,15 @@ class Ask:
             self._conversation = self.read(self)
         return self._conversation
 
-    def facts(self, environment: str, bytes_per_token: int) -> Facts:
+    def facts(self, principal: Principal, endpoint: str, bytes_per_token: int) -> Facts:
         return Facts(
             model=self.model,
+            key=principal.key_id,
+            environment=principal.environment_id,
+            endpoint=endpoint,
             user=self.user or self.controls.user,
             session=self.controls.session,
             tags=self.controls.tags,
-            environment=environment,
             input_tokens=-(-self.input_size // bytes_per_token),
             output_tokens=self.output_bound,
             is_stream=self.is_stream,

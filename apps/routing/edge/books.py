@@ -23,7 +23,7 @@ class Books:
         sealer = Sealer((settings.secret_key, *settings.secret_key_fallbacks), "snapshot")
         # Failures are this room's to judge, target by target; one origin may serve good and bad models.
         egress = EgressClient(settings.egress, pool_limits=_POOL)
-        workshop = Workshop(egress, sealer, Catalogues(runtime))
+        workshop = Workshop(egress, sealer, Catalogues(runtime).find)
         self._kind = runtime.snapshot.register(KIND, lambda raw: Book(decode_book(raw), workshop))
         self._empty = Book(NO_BOOK, workshop)
 

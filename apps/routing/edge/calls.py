@@ -46,7 +46,7 @@ class Switchboard:
 
     async def answer(self, request: Request, spoken: Format) -> None:
         ask = await spoken.ask_of(request)
-        plan = self.plan(request, ask)
+        plan = self.plan(request, spoken, ask)
         if plan.shadow and not self._mirrors.is_full:
             self._mirrors.begin(self._mirror(request, spoken, ask, plan.shadow))
         await self.carry(request, spoken, ask, plan)
@@ -91,15 +91,14 @@ class Switchboard:
         finally:
             call.close()
 
-    def plan(self, request: Request, ask: Ask) -> Plan:
+    def plan(self, request: Request, spoken: Format, ask: Ask) -> Plan:
         name = ask.controls.route or ask.model
         allowed = request.principal.allowed_models
         if allowed and name not in allowed:
             raise ModelNotFound(name)
-        environment_id = request.principal.environment_id
-        plan = self._books.of(request.principal.project_id).plan(
-            name, lambda: ask.facts(environment_id, BYTES_PER_TOKEN)
-        )
+        principal = request.principal
+        book = self._books.of(principal.project_id)
+        plan = book.plan(name, lambda: ask.facts(principal, spoken.endpoint, BYTES_PER_TOKEN))
         if ask.controls.timeout_s is not None:
             plan.timeout_s = min(plan.timeout_s, ask.controls.timeout_s)
         return plan

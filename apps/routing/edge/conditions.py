@@ -1,8 +1,9 @@
 """`when`: what must be true of a call for a target of a route to count; every line of it must fit.
 
-when: {tag.tier: [gold, silver], segment: vip, input_tokens: {gt: 8000}, capability: image-input}
+when: {tag.tier: [gold, silver], segment: vip, input_tokens: {min: 8000}, capability: image-input}
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,13 +14,15 @@ from brokle.kernel.errors import Invalid
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What may be asked about a call. `segments` and `flags` are what audiences know of its user."""
+    """What may be asked about a call. `segments`, `flags` and `traits` are what audiences know of its user."""
 
     model: str = ""
     user: str = ""
     session: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
     environment: str = ""
+    endpoint: str = ""
     input_tokens: int = 0
     output_tokens: int | None = None
     is_stream: bool = False
@@ -27,6 +30,7 @@ class Facts:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     segments: frozenset[str] = frozenset()
     flags: Mapping[str, Any] = field(default_factory=dict)
+    traits: Mapping[str, Any] = field(default_factory=dict)
 
 
 Test = Callable[[Facts], bool]
@@ -40,19 +44,15 @@ _WORDS: Final[dict[str, Callable[[Facts], str]]] = {
     "model": lambda facts: facts.model,
     "user": lambda facts: facts.user,
     "session": lambda facts: facts.session,
+    "key": lambda facts: facts.key,
     "environment": lambda facts: facts.environment,
+    "endpoint": lambda facts: facts.endpoint,
     "region": lambda facts: facts.tags.get("region", ""),
     "stream": lambda facts: "true" if facts.is_stream else "false",
 }
-_COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
-    "gt": lambda held, asked: held > asked,
-    "gte": lambda held, asked: held >= asked,
-    "lt": lambda held, asked: held < asked,
-    "lte": lambda held, asked: held <= asked,
-    "eq": lambda held, asked: held == asked,
-}
-NAMES: Final = (*_WORDS, *_NUMBERS, "tag.…", "metadata.…", "segment", "flag.…", "capability")
-AUDIENCE: Final = ("segment", "flag")
+_KNOWN: Final = ", ".join((*_WORDS, *_NUMBERS, "tag.…", "metadata.…", "capability", "segment", "flag.…", "trait.…"))
+_AUDIENCE: Final = frozenset({"segment", "flag", "trait"})
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
 class Condition:
@@ -63,7 +63,7 @@ class Condition:
     def __init__(self, when: Mapping[str, Any]) -> None:
         """Raises Invalid, naming what is not understood."""
         self._tests = [(name, _test(name, asked)) for name, asked in when.items()]
-        self.needs_audience = any(name.partition(".")[0] in AUDIENCE for name in when)
+        self.needs_audience = any(name.partition(".")[0] in _AUDIENCE for name in when)
 
     def misfit(self, facts: Facts) -> str:
         """The first line that does not fit; empty when all do."""
@@ -74,39 +74,52 @@ def _test(name: str, asked: Any) -> Test:
     if name in _NUMBERS:
         return _number(name, asked)
     wanted = _texts(name, asked)
-    family, _, inner = name.partition(".")
+    if name == "stream" and not wanted <= {"true", "false"}:
+        raise Invalid("the condition `stream` takes true or false")
     if name in _WORDS:
         word = _WORDS[name]
         return lambda facts: word(facts) in wanted
-    if family in {"tag", "metadata"} and inner:
-        return lambda facts: facts.tags.get(inner, "") in wanted
     if name == "segment":
         return lambda facts: not facts.segments.isdisjoint(wanted)
-    if family == "flag" and inner:
-        return lambda facts: _text(facts.flags.get(inner, "")) in wanted
-    if name == "capability":
-        return wanted_capabilities(wanted)
-    raise Invalid(f"`when` does not know `{name[:60]}`; it knows {', '.join(NAMES)}")
+    if name == "capability":  # the target is for calls that need all of these
+        return lambda facts: wanted <= facts.needs
+    family, _, inner = name.partition(".")
+    if family in _FAMILIES and _NAME.fullmatch(inner):
+        held = _FAMILIES[family]
+        return lambda facts: _text(held(facts).get(inner, "")) in wanted
+    raise Invalid(f"a condition cannot ask for `{name[:60]}`; it can for {_KNOWN}")
 
 
-def wanted_capabilities(wanted: frozenset[str]) -> Test:
-    """The target is for calls that need all of these."""
-    return lambda facts: wanted <= facts.needs
+_FAMILIES: Final[dict[str, Callable[[Facts], Mapping[str, Any]]]] = {
+    "tag": lambda facts: facts.tags,
+    "metadata": lambda facts: facts.tags,
+    "flag": lambda facts: facts.flags,
+    "trait": lambda facts: facts.traits,
+}
 
 
 def _number(name: str, asked: Any) -> Test:
-    bounds = asked if isinstance(asked, dict) else {"eq": asked}
-    for sign, bound in bounds.items():
-        if sign not in _COMPARE or isinstance(bound, bool) or not isinstance(bound, int | float):
-            raise Invalid(f"`when.{name}` is a number or bounds such as {{gt: 8000}}; signs are {', '.join(_COMPARE)}")
+    """One number, one of several, or from `min` to `max`, both included."""
     read = _NUMBERS[name]
-    return lambda facts: all(_COMPARE[sign](read(facts), bound) for sign, bound in bounds.items())
+    if isinstance(asked, dict):
+        low, high = asked.get("min"), asked.get("max")
+        if not asked or asked.keys() - {"min", "max"} or not all(_is_number(one) for one in (low or 0, high or 0)):
+            raise Invalid(f"the condition `{name}` takes a number, or {{min: …, max: …}}")
+        return lambda facts: (low is None or read(facts) >= low) and (high is None or read(facts) <= high)
+    values = asked if isinstance(asked, list) else [asked]
+    if not values or not all(_is_number(value) for value in values):
+        raise Invalid(f"the condition `{name}` takes a number, or {{min: …, max: …}}")
+    return lambda facts: read(facts) in values
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _texts(name: str, asked: Any) -> frozenset[str]:
     values = asked if isinstance(asked, list) else [asked]
     if not values or not all(isinstance(value, str | int | float | bool) for value in values):
-        raise Invalid(f"`when.{name}` is a value or a list of values")
+        raise Invalid(f"the condition `{name}` takes a value or a list of values")
     return frozenset(_text(value) for value in values)
 
 

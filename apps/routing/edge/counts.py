@@ -23,7 +23,7 @@ class Counts:
 
     async def answer(self, request: Request) -> None:
         ask = await _FORMAT.ask_of(request)
-        plan = self._switchboard.plan(request, ask)
+        plan = self._switchboard.plan(request, _FORMAT, ask)
         knowing = [upstream for upstream in plan.upstreams if upstream.dialect.speaks(_FORMAT.name)]
         if knowing:
             plan.upstreams = knowing

@@ -1,14 +1,13 @@
 """One model of one provider, and the doors to it: a door is a key, with its connection written out once."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol
 
 import msgspec
 
 from apps.routing.edge import echo
 from apps.routing.edge.book import CredentialRecord, ModelRecord, ProviderRecord, place_of_credential
-from apps.routing.edge.catalogue import Catalogues
 from apps.routing.edge.dialects.catalog import dialect_of
 from apps.routing.edge.echo_script import script_of
 from apps.routing.edge.measures import Measure, MeasureBoard
@@ -161,12 +160,15 @@ _HERE: Final = Door(OPEN_TO_ALL, "", None, {})  # type: ignore[arg-type]  # nobo
 class Workshop:
     """Makes upstreams out of records: the only place where a provider's key is read in clear."""
 
-    __slots__ = ("_breakers", "_catalogues", "_egress", "_measures", "_sealer")
+    __slots__ = ("_breakers", "_egress", "_known", "_measures", "_sealer")
 
-    def __init__(self, egress: EgressClient, sealer: Sealer, catalogues: Catalogues) -> None:
+    def __init__(
+        self, egress: EgressClient | None, sealer: Sealer | None, known: Callable[[str, str], ModelRecord | None]
+    ) -> None:
+        """`known` finds a model in the catalogue by kind of provider. Who only plans needs no way out and no keys."""
         self._egress = egress
         self._sealer = sealer
-        self._catalogues = catalogues
+        self._known = known
         self._breakers = BreakerBoard()
         self._measures = MeasureBoard()
 
@@ -174,7 +176,7 @@ class Workshop:
         """What an organization lists counts more than what the catalogue knows; what neither knows stays open."""
         if listed is not None and listed.price.is_known:
             return listed
-        known = self._catalogues.find(provider.kind, listed.upstream if listed else name)
+        known = self._known(provider.kind, listed.upstream if listed else name)
         if known is None:
             return listed or ModelRecord(name, name)
         if listed is None:
@@ -184,11 +186,12 @@ class Workshop:
         )
 
     def doors(self, provider: ProviderRecord) -> list[Door]:
+        assert self._egress is not None  # noqa: S101 - whoever plans only makes no doors
         dialect = dialect_of(provider.dialect)
         doors = []
         for credential in provider.credentials or [OPEN_TO_ALL]:
             secret = self._secret(credential)
-            headers = {**_JSON, **dialect.headers(secret, provider.options)}
+            headers = {**_JSON, **dialect.headers(secret, {"auth": provider.auth, **provider.options})}
             doors.append(Door(credential, secret, self._egress, headers))
         return doors
 
@@ -198,7 +201,7 @@ class Workshop:
         return Upstream(provider, model, doors, breaker, measure)
 
     def _secret(self, credential: CredentialRecord) -> str:
-        if not credential.sealed:
+        if not credential.sealed or self._sealer is None:
             return ""
         place = place_of_credential(credential.credential_id)
         return self._sealer.unseal(credential.sealed, place=place).decode()

@@ -1,5 +1,6 @@
 from apps.routing.models.catalogue import CatalogueModel, CatalogueProvider, CatalogueVersion, ListPrice
 from apps.routing.models.providers import Credential, DataKey, Owner, Provider, ProviderModel
+from apps.routing.models.recostings import Recosting, RecostingStatus
 from apps.routing.models.routes import Route, RouteVersion, Strategy
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "Owner",
     "Provider",
     "ProviderModel",
+    "Recosting",
+    "RecostingStatus",
     "Route",
     "RouteVersion",
     "Strategy",

@@ -117,6 +117,7 @@ class ProviderModel(models.Model):
     name = models.CharField(max_length=200)
     upstream_name = models.CharField(max_length=200)
     prices = models.JSONField(default=dict)
+    revision = models.PositiveIntegerField(default=1)
     context = models.PositiveIntegerField(null=True)
     max_output = models.PositiveIntegerField(null=True)
     mode = models.CharField(max_length=20, default="chat")
@@ -131,3 +132,7 @@ class ProviderModel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def price_version(self) -> str:
+        return f"{self.id}.{self.revision}" if self.prices else ""

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -34,6 +34,7 @@ Mode = Literal[
     "realtime",
     "video",
 ]
+MODES: Final[tuple[str, ...]] = get_args(Mode)
 GROUPS: Final = ("native", "hosted", "aggregators", "self_hosted")
 Group = Literal["native", "hosted", "aggregators", "self_hosted"]
 
@@ -109,9 +110,8 @@ def names_by_alias() -> dict[str, str]:
     return {alias: name for name, facts in list_providers().items() for alias in (*facts.aliases, name)}
 
 
-@lru_cache(maxsize=1)
 def dialects() -> tuple[str, ...]:
-    return Dialect.__args__  # type: ignore[attr-defined, no-any-return]
+    return get_args(Dialect)
 
 
 def models_of(kind: str) -> dict[str, ModelFacts]:

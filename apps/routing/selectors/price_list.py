@@ -28,6 +28,7 @@ PER_MILLION: Final = (
     "image_input",
     "image_output",
 )
+PER_ONE: Final = ("character", "request", "image", "search", "page", "web_search", "second")
 # Our bucket → the fields of genai-prices that name it, the first that is given counts.
 _MTOK: Final[dict[str, tuple[str, ...]]] = {
     "input": ("input_mtok",),
@@ -44,6 +45,9 @@ _MTOK: Final[dict[str, tuple[str, ...]]] = {
 _MILLION: Final = 1_000_000
 _THOUSAND: Final = 1_000
 _VERSION_LENGTH: Final = 16
+# How versions begin: whose list the price stands in.
+OURS: Final = "lp"
+GENAI: Final = "gp"
 # The rest: the field of genai-prices, and how many of our units its price is for.
 _OTHERS: Final[dict[str, tuple[tuple[str, int], ...]]] = {
     "request": (("requests_kcount", _THOUSAND),),
@@ -101,11 +105,11 @@ def clause_of(match: Any) -> Clause:
     return Clause(kind, "", [clause_of(part) for part in parts])
 
 
-def versioned(price: Price, kind: str, model: str) -> Price:
+def versioned(price: Price, kind: str, model: str, source: str = OURS) -> Price:
     """Named by what it says: the same price of the same model has the same version everywhere and always."""
     bare = _with_version(price, "")
     digest = hashlib.sha256(msgspec.msgpack.encode([kind, model, bare])).hexdigest()
-    return _with_version(price, f"lp_{digest[:_VERSION_LENGTH]}")
+    return _with_version(price, f"{source}_{digest[:_VERSION_LENGTH]}")
 
 
 def parts_of(price: Price) -> dict[str, str]:

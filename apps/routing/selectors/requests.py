@@ -40,6 +40,11 @@ _TOTALS = (
     "sum(cost_usd_nanos) AS cost_usd_nanos",
     "countIf(status >= 400) AS errors",
 )
+_LATELY = (
+    "avg(latency_ms) AS latency",
+    "avg(ttft_ms) AS ttft",
+    "sum(input_tokens + cache_read_tokens + cache_write_tokens + output_tokens) AS used",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,31 @@ def list_totals(
     query = query.where("1", start=int(since.timestamp()), width=width)
     found = {int(row["slot"]): _totals(row) for row in query.grouped("slot").rows()}
     return [found.get(index, Totals()) for index in range(buckets)]
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """How a model of a provider did: of calls that went well."""
+
+    latency_ms: float
+    ttft_ms: float
+    tokens_per_minute: int
+
+
+def list_lately(
+    *, organization_id: str, environment_id: str, since: datetime, until: datetime
+) -> dict[tuple[str, str], Lately]:
+    """By provider and model, as the provider names it."""
+    columns = ("provider", "model", *_LATELY)
+    query = _base(organization_id, environment_id, *columns).where("status < 400")
+    rows = _span(query, since, until).grouped("provider", "model").rows()
+    minutes = max(1.0, (until - since).total_seconds() / 60)
+    return {
+        (row["provider"], row["model"]): Lately(
+            float(row["latency"]), float(row["ttft"]), int(float(row["used"]) / minutes)
+        )
+        for row in rows
+    }
 
 
 def _span(query: Query, since: datetime, until: datetime) -> Query:

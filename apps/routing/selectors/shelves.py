@@ -1,7 +1,7 @@
 """The catalogue put together: our own data and `genai-prices`, as one shelf of models for each kind of provider."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from importlib.metadata import version as version_of
 from typing import Any, Final
@@ -10,8 +10,9 @@ import msgspec
 
 from apps.routing.edge.book import ModelRecord
 from apps.routing.edge.catalogue import CatalogueRecord, Clause, Rule, Shelf, encode_catalogue, encode_shelf
+from apps.routing.edge.prices import FREE
 from apps.routing.selectors.catalogue import DATA, GROUPS, ModelFacts, list_providers, models_of
-from apps.routing.selectors.price_list import clause_of, price_of_genai, price_of_usd, versioned
+from apps.routing.selectors.price_list import GENAI, clause_of, price_of_genai, price_of_usd, versioned
 
 _UNKNOWN: Final = ModelFacts()
 
@@ -24,13 +25,15 @@ def source_of(now: datetime) -> str:
     return f"{version_of('genai-prices')} {now.date()} {digest.hexdigest()[:16]}"
 
 
-def build_shelves(now: datetime) -> dict[str, Shelf]:
+def build_shelves(now: datetime, only: Collection[str] = ()) -> dict[str, Shelf]:
     """Where both know a price, the one of `genai-prices` counts: it has its own keepers and its own tests."""
     listed = _listed()
     # Several kinds may share a price list; the first of them stands for all.
     kinds = {facts.prices: name for name, facts in reversed(list_providers().items()) if facts.prices}
     found = {}
     for kind, facts in list_providers().items():
+        if only and kind not in only:
+            continue
         source = listed.get(facts.prices)
         shelf = _shelf(kind, source, listed, now)
         if shelf.models or shelf.rules:
@@ -82,15 +85,15 @@ def _matching(name: str, known: dict[str, tuple[Clause, Any]], source: Any, list
 
 
 def _record(kind: str, name: str, facts: ModelFacts, model: Any, now: datetime) -> ModelRecord:
-    price = price_of_genai(model, now) if model is not None and model.prices else None
-    if price is None and facts.usd:
-        price = price_of_usd(facts.usd, tiers=facts.tiers)
+    price = FREE
+    if model is not None and model.prices:
+        price = versioned(price_of_genai(model, now), kind, name, GENAI)
+    elif facts.usd:
+        price = versioned(price_of_usd(facts.usd, tiers=facts.tiers), kind, name)
     context = facts.context or (getattr(model, "context_window", None) or 0)
     fields: dict[str, Any] = {"max_output": facts.max_output, "mode": facts.mode}
     fields["capabilities"] = list(facts.capabilities)
-    if price is not None:
-        fields["price"] = versioned(price, kind, name)
-    return ModelRecord(name, name, context=context, **fields)
+    return ModelRecord(name, name, price, context, **fields)
 
 
 def _listed() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The catalogue in force: built from the data of this release, compiled for the edge, and kept price by price."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,26 +11,27 @@ from django.db import connection, transaction
 from apps.routing.edge.catalogue import KIND, OBJECT, Shelf
 from apps.routing.models import CatalogueModel, CatalogueProvider, CatalogueVersion, ListPrice
 from apps.routing.selectors.catalogue import group_of, list_providers
-from apps.routing.selectors.price_list import parts_of
+from apps.routing.selectors.price_list import GENAI, parts_of
 from apps.routing.selectors.shelves import build_shelves, encode_shelves, entries_of, source_of
 from brokle.ground.services import touch_snapshot
 from brokle.kernel.clock import Clock, utc_now
 
 log = logging.getLogger("brokle.routing")
 
+Builder = Callable[[datetime], dict[str, Shelf]]
 _LOCK: Final = 0x43415441
 _KEPT: Final = 3
 _BATCH: Final = 1000
 
 
-def refresh_catalogue(*, clock: Clock = utc_now) -> bool:
+def refresh_catalogue(*, clock: Clock = utc_now, build: Builder = build_shelves) -> bool:
     """Builds it anew when the release, the price list or the day is another one. Whether anything changed."""
     now = clock()
     source = source_of(now)
     newest = CatalogueVersion.objects.order_by("-id").first()
     if newest is not None and newest.source == source:
         return False
-    shelves = build_shelves(now)
+    shelves = build(now)
     version, compiled = encode_shelves(shelves)
     return _put_in_force(shelves, source, version, compiled, now)
 
@@ -90,7 +91,7 @@ def _put_models(shelves: dict[str, Shelf]) -> None:
             price_version=record.price.version,
             released_on=facts.since,
             is_deprecated=facts.is_deprecated,
-            source="genai-prices" if not facts.usd and record.price.is_known else facts.source,
+            source="genai-prices" if record.price.version.startswith(f"{GENAI}_") else facts.source,
         )
         for kind, record, facts in entries_of(shelves)
     ]

@@ -1,29 +1,30 @@
 """The sections `providers` and `routes` of the configuration file."""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from difflib import get_close_matches
+from typing import Annotated, Any
 
 import msgspec
 
 from apps.orgs import facade as orgs
 from apps.orgs.contracts import ProjectRef
-from apps.routing.edge.book import KIND
-from apps.routing.models import Credential, Owner, Provider, ProviderModel, Route, RouteVersion
+from apps.routing.models import Credential, Owner, Provider, ProviderModel, Route
+from apps.routing.selectors.catalogue import Mode, find_provider, list_providers
 from apps.routing.selectors.credentials import open_secret
-from apps.routing.services.credentials import hint_of, seal
-from brokle.edge.egress import EgressRefused
-from brokle.edge.egress.urls import parse_url
-from brokle.ground.services import SYSTEM, audit, touch_snapshot
+from apps.routing.services.credentials import keep_credential
+from apps.routing.services.definitions import Definition, ModelName, RouteEntry, Weight
+from apps.routing.services.providers import check_provider, default_address
+from apps.routing.services.records import record, touch_books
+from apps.routing.services.routes import create_route, remove_route, update_route
+from brokle.ground.configuration import Secret, at_entry, said
+from brokle.ground.services import SYSTEM
 from brokle.kernel.errors import Invalid
-from brokle.settings.env import env
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
-RouteName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,119}$")]
-ModelName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=10)]
-Weight = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
+Tokens = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 
 _DEAREST = 1_000_000
+_MODEL_FACTS = ("upstream_name", "prices", "context", "max_output", "mode", "capabilities")
 _PRICES = (
     "input",
     "output",
@@ -36,13 +37,6 @@ _PRICES = (
 )
 
 
-class FromEnvironment(msgspec.Struct, forbid_unknown_fields=True):
-    env: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-
-
-Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)] | FromEnvironment
-
-
 class WeightedSecret(msgspec.Struct, forbid_unknown_fields=True):
     value: Secret
     weight: Weight = 1
@@ -51,7 +45,10 @@ class WeightedSecret(msgspec.Struct, forbid_unknown_fields=True):
 class ModelEntry(msgspec.Struct, forbid_unknown_fields=True):
     id: ModelName
     upstream: ModelName | None = None
-    context: Annotated[int, msgspec.Meta(ge=1, le=100_000_000)] | None = None
+    context: Tokens | None = None
+    max_output: Tokens | None = None
+    mode: Mode = "chat"
+    capabilities: list[Name] = []
     input_usd_per_mtok: Decimal | None = None
     output_usd_per_mtok: Decimal | None = None
     cache_read_usd_per_mtok: Decimal | None = None
@@ -70,34 +67,30 @@ class ModelEntry(msgspec.Struct, forbid_unknown_fields=True):
             raise Invalid(f"model `{self.id}`: the price of `{wrong}` must lie between 0 and {_DEAREST} dollars")
         return {name: str(price) for name, price in given.items() if price is not None}
 
+    def facts(self) -> dict[str, Any]:
+        return {
+            "upstream_name": self.upstream or self.id,
+            "prices": self.prices(),
+            "context": self.context,
+            "max_output": self.max_output,
+            "mode": self.mode,
+            "capabilities": self.capabilities,
+        }
+
 
 class ProviderEntry(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
-    kind: Literal["openai-compatible", "openai", "anthropic"]
+    kind: str
     base_url: Annotated[str, msgspec.Meta(max_length=500)] = ""
     api_key: Secret | None = None
     api_keys: list[WeightedSecret] = []
     models: list[ModelEntry] = []
+    options: dict[str, str] = {}
+    open: bool | None = None
 
     def secrets(self) -> list[tuple[str, int]]:
         first = [WeightedSecret(self.api_key)] if self.api_key is not None else []
-        return [(_said(entry.value), entry.weight) for entry in [*first, *self.api_keys]]
-
-
-class TargetEntry(msgspec.Struct, forbid_unknown_fields=True):
-    model: ModelName
-    weight: Weight = 1
-
-
-class RouteEntry(msgspec.Struct, forbid_unknown_fields=True):
-    name: RouteName
-    targets: Annotated[list[TargetEntry], msgspec.Meta(min_length=1)]
-    strategy: Literal["fallback", "weighted"] = "fallback"
-    retries: Count = 0
-    timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)] = 600_000
-
-
-_BASE_URLS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
+        return [(said(entry.value), entry.weight) for entry in [*first, *self.api_keys]]
 
 
 def apply_providers(entries: list[ProviderEntry]) -> None:
@@ -107,10 +100,13 @@ def apply_providers(entries: list[ProviderEntry]) -> None:
         return
     place = orgs.ensure_default_project()
     held = {p.name: p for p in Provider.objects.of(place.organization_id).filter(project=None)}
-    changed = [_put_provider(place.organization_id, entry, held.get(entry.name)) for entry in entries]
+    changed = []
+    for number, entry in enumerate(entries):
+        with at_entry(number):
+            changed.append(_put_provider(place.organization_id, entry, held.get(entry.name)))
     gone = [p for p in held.values() if p.owner == Owner.FILE and p.name not in {entry.name for entry in entries}]
     for provider in gone:
-        _record(place.organization_id, "provider.removed", "provider", provider.id, before={"name": provider.name})
+        record(place.organization_id, SYSTEM, "provider.removed", provider.id, before={"name": provider.name})
         provider.delete()
     if any(changed) or gone:
         touch_books(place.organization_id)
@@ -123,60 +119,53 @@ def apply_routes(entries: list[RouteEntry]) -> None:
         return
     place = orgs.ensure_default_project()
     held = {r.name: r for r in Route.objects.of(place.organization_id).filter(project_id=place.project_id)}
-    changed = [_put_route(place, entry, held.get(entry.name)) for entry in entries]
+    for number, entry in enumerate(entries):
+        with at_entry(number):
+            _put_route(place, entry, held.get(entry.name))
     gone = [r for r in held.values() if r.owner == Owner.FILE and r.name not in {entry.name for entry in entries}]
     for route in gone:
-        _record(place.organization_id, "route.removed", "route", route.id, before={"name": route.name})
-        route.delete()
-    if any(changed) or gone:
-        touch_snapshot(kind=KIND, object_id=place.project_id)
-
-
-def touch_books(organization_id: str) -> None:
-    for project_id in orgs.list_project_ids(organization_id=organization_id):
-        touch_snapshot(kind=KIND, object_id=project_id)
+        remove_route(route=route, actor=SYSTEM, owner=Owner.FILE)
 
 
 def _put_provider(organization_id: str, entry: ProviderEntry, held: Provider | None) -> bool:
-    base_url = entry.base_url or _BASE_URLS.get(entry.kind, "")
-    if not base_url:
-        raise Invalid(f"provider `{entry.name}` needs a `base_url`")
-    _check_url(entry.name, base_url)
-    facts = {"kind": entry.kind, "base_url": base_url, "is_open": not entry.models, "owner": Owner.FILE}
+    if find_provider(entry.kind) is None:
+        words = f"provider `{entry.name}`: the catalogue has no kind `{entry.kind}`{_closest(entry.kind)}"
+        raise Invalid(words, field="kind")
+    facts = {
+        "kind": entry.kind,
+        "base_url": entry.base_url or default_address(entry.kind),
+        "is_open": not entry.models if entry.open is None else entry.open,
+        "options": entry.options,
+        "owner": Owner.FILE,
+    }
     provider = held or Provider(organization_id=organization_id, name=entry.name)
     before = {name: getattr(provider, name) for name in facts}
     for name, value in facts.items():
         setattr(provider, name, value)
     is_changed = held is None or before != facts
+    check_provider(provider)
     if is_changed:
         provider.save()
     is_changed |= _put_models(provider, entry.models)
     is_changed |= _put_credentials(provider, entry.secrets())
     if is_changed:
         action = "provider.created" if held is None else "provider.updated"
-        after = {"name": entry.name, "kind": entry.kind, "base_url": base_url, "models": len(entry.models)}
-        _record(organization_id, action, "provider", provider.id, after=after)
+        after = {"name": entry.name, "kind": entry.kind, "base_url": provider.base_url, "models": len(entry.models)}
+        record(organization_id, SYSTEM, action, provider.id, after=after)
     return is_changed
 
 
 def _put_models(provider: Provider, entries: list[ModelEntry]) -> bool:
-    """A changed price is a new row: its id is the version that calls are priced by."""
     _refuse_doubles([entry.id for entry in entries])
-    wanted = {entry.id: (entry.upstream or entry.id, entry.prices(), entry.context) for entry in entries}
+    wanted = {entry.id: entry.facts() for entry in entries}
     rows = ProviderModel.objects.of(provider.organization_id).filter(provider=provider)
-    held = {row.name: (row.upstream_name, row.prices, row.context) for row in rows}
+    held = {row.name: {name: getattr(row, name) for name in _MODEL_FACTS} for row in rows}
     stale = [name for name, facts in held.items() if wanted.get(name) != facts]
     rows.filter(name__in=stale).delete()
     fresh = [name for name in wanted if held.get(name) != wanted[name]]
     for name in fresh:
-        upstream, prices, context = wanted[name]
         ProviderModel.objects.create(
-            organization_id=provider.organization_id,
-            provider=provider,
-            name=name,
-            upstream_name=upstream,
-            prices=prices,
-            context=context,
+            organization_id=provider.organization_id, provider=provider, name=name, **wanted[name]
         )
     return bool(stale or fresh)
 
@@ -188,57 +177,29 @@ def _put_credentials(provider: Provider, secrets: list[tuple[str, int]]) -> bool
     for row in rows:
         row.delete()
     for number, (secret, weight) in enumerate(secrets, start=1):
-        row = Credential(organization_id=provider.organization_id, provider=provider, name=f"file {number}")
-        row.sealed, row.hint, row.weight = seal(secret, credential_id=row.id), hint_of(secret), weight
-        row.save()
+        keep_credential(provider=provider, secret=secret, name=f"file {number}", weight=weight)
     return True
 
 
-def _put_route(place: ProjectRef, entry: RouteEntry, held: Route | None) -> bool:
-    definition = msgspec.to_builtins(entry)
-    definition.pop("name")
+def _put_route(place: ProjectRef, entry: RouteEntry, held: Route | None) -> None:
+    said = {name: getattr(entry, name) for name in Definition.__struct_fields__}
+    definition = Definition(**said)
     if held is None:
-        held = Route.objects.create(
-            organization_id=place.organization_id, project_id=place.project_id, name=entry.name, owner=Owner.FILE
+        create_route(
+            organization_id=place.organization_id,
+            project_id=place.project_id,
+            name=entry.name,
+            definition=definition,
+            actor=SYSTEM,
+            owner=Owner.FILE,
         )
-        _add_version(held, 1, definition)
-        _record(place.organization_id, "route.created", "route", held.id, after={"name": entry.name, **definition})
-        return True
-    current = RouteVersion.objects.of(place.organization_id).get(route=held, number=held.version)
-    if current.definition == definition:
-        return False
-    newest = RouteVersion.objects.of(place.organization_id).filter(route=held).order_by("-number")[0].number
-    held.version, held.owner = newest + 1, Owner.FILE
-    held.save(update_fields=["version", "owner"])
-    _add_version(held, held.version, definition)
-    _record(place.organization_id, "route.changed", "route", held.id, before=current.definition, after=definition)
-    return True
+        return
+    update_route(route=held, actor=SYSTEM, definition=definition, owner=Owner.FILE)
 
 
-def _add_version(route: Route, number: int, definition: dict[str, Any]) -> None:
-    RouteVersion.objects.create(
-        organization_id=route.organization_id, route=route, number=number, definition=definition, created_by="file"
-    )
-
-
-def _record(organization_id: str, action: str, kind: str, target_id: str, **facts: Any) -> None:
-    audit(organization_id=organization_id, actor=SYSTEM, action=action, target_kind=kind, target_id=target_id, **facts)
-
-
-def _said(secret: Secret) -> str:
-    if isinstance(secret, str):
-        return secret
-    value = env.outside(secret.env)
-    if not value:
-        raise Invalid(f"the environment variable {secret.env} is empty or missing")
-    return value
-
-
-def _check_url(name: str, base_url: str) -> None:
-    try:
-        parse_url(base_url)
-    except EgressRefused as error:
-        raise Invalid(f"provider `{name}`: {error.detail}") from error
+def _closest(kind: str) -> str:
+    found = get_close_matches(kind, list_providers(), n=3)
+    return f"; perhaps {' or '.join(f'`{name}`' for name in found)}" if found else ""
 
 
 def _refuse_doubles(names: list[str]) -> None:

@@ -124,7 +124,10 @@ def test_a_changed_route_is_a_new_version_and_the_former_one_is_kept(file):
     ("text", "line", "words"),
     [
         ("provider: []\n", 1, "unknown section `provider`; known are"),
-        ("providers:\n  - name: a\n    kind: nothing\n", 3, "providers[0].kind: Invalid enum value 'nothing'"),
+        ("providers:\n  - name: a\n    kind: gorq\n", 3, "has no kind `gorq`; perhaps `groq`"),
+        ("providers:\n  - {name: a, kind: groq}\n  - name: b\n    kind: azure\n", 3, "needs the option `resource`"),
+        ("routes:\n  - name: r\n    targets: [{model: a, when: {color: red}}]\n", 2, "cannot ask for `color`"),
+        ("routes:\n  - name: r\n    strategy: fastest\n    targets: [{model: a}]\n", 3, "Invalid enum value 'fastest'"),
         ("providers:\n  - name: a\n    kind: openai\n    modles: []\n", 2, "unknown field `modles`"),
         ("providers:\n  - name: A B\n    kind: openai\n", 2, "providers[0].name: Expected `str` matching regex"),
         ("routes:\n  - name: r\n    targets: []\n", 3, "routes[0].targets: Expected `array` of length >= 1"),

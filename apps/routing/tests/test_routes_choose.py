@@ -133,7 +133,7 @@ def test_a_call_that_is_too_long_or_needs_more_goes_to_who_can_take_it():
 
 def test_conditions_leave_targets_out_and_the_explanation_says_why():
     a, b = upstream("a"), upstream("b")
-    gold = ("a", 1, {"tag.tier": ["gold", "silver"], "input_tokens": {"lt": 100}})
+    gold = ("a", 1, {"tag.tier": ["gold", "silver"], "input_tokens": {"max": 99}})
     chosen = route("fallback", gold, "b", known=[a, b])
 
     assert names(chosen.choose(Facts(tags={"tier": "gold"}, input_tokens=99))) == ["a", "b"]
@@ -152,8 +152,8 @@ def test_conditions_leave_targets_out_and_the_explanation_says_why():
         ({"stream": True}, Facts(), False),
         ({"metadata.team": "red"}, Facts(tags={"team": "red"}), True),
         ({"region": "me"}, Facts(tags={"region": "me"}), True),
-        ({"hour": {"gte": 8, "lt": 18}}, Facts(at=datetime(2026, 1, 5, 17, 59, tzinfo=UTC)), True),
-        ({"hour": {"gte": 8, "lt": 18}}, Facts(at=datetime(2026, 1, 5, 18, 0, tzinfo=UTC)), False),
+        ({"hour": {"min": 8, "max": 17}}, Facts(at=datetime(2026, 1, 5, 17, 59, tzinfo=UTC)), True),
+        ({"hour": {"min": 8, "max": 17}}, Facts(at=datetime(2026, 1, 5, 18, 0, tzinfo=UTC)), False),
         ({"weekday": 1}, Facts(at=datetime(2026, 1, 5, tzinfo=UTC)), True),
         ({"capability": "image-input"}, Facts(needs=frozenset({"image-input", "tools"})), True),
         ({"capability": "image-input"}, Facts(), False),
@@ -169,10 +169,11 @@ def test_a_condition_holds_when_every_line_of_it_fits(when, facts, fits):
 
 
 @pytest.mark.parametrize(
-    "when", [{"nonsense": 1}, {"input_tokens": {"above": 3}}, {"user": []}, {"hour": "x"}, {"tag.": 1}]
+    "when",
+    [{"nonsense": 1}, {"input_tokens": {"above": 3}}, {"input_tokens": {}}, {"user": []}, {"hour": "x"}, {"tag.": 1}],
 )
 def test_what_a_condition_does_not_know_is_refused(when):
-    with pytest.raises(Invalid, match="when"):
+    with pytest.raises(Invalid, match="condition"):
         Condition(when)
 
 

@@ -1,21 +1,26 @@
-"""One's own account: profile, password, sessions."""
+"""One's own account: profile, address, password, sessions, its end."""
 
 from typing import Any
 
+from allauth.usersessions.models import UserSession
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from apps.users import selectors
-from apps.users.forms import ChangePasswordForm
+from apps.users.forms import ChangeAddressForm, ChangePasswordForm
 from apps.users.models import User
-from apps.users.services import accounts, api_passwords, api_sign_in
+from apps.users.services import accounts, api_passwords, api_sign_in, sessions
+from apps.users.services.proofs import Proof, demand_proof, refusal
 from brokle.edge.principal import Principal
-from brokle.kernel.errors import Forbidden
+from brokle.kernel.errors import Forbidden, NotFound
 from brokle.kernel.extensions import BearerPerson
 from brokle.web.actor import actor_of
 from brokle.web.api import ApiViewSet
+from brokle.web.links import absolute_url
 from brokle.web.parsing import parsed
+from brokle.web.rates import demand_rate
 
 
 class PersonSerializer(serializers.ModelSerializer[User]):
@@ -53,6 +58,36 @@ class ProfileSerializer(serializers.Serializer[Any]):
     theme = serializers.ChoiceField(choices=("light", "dark", "system"), required=False)
 
 
+class ProofSerializer(serializers.Serializer[Any]):
+    """Who changes how they sign in proves once more who they are."""
+
+    password = serializers.CharField(max_length=200, trim_whitespace=False, required=False)
+    code = serializers.CharField(
+        max_length=32, required=False, help_text="Instead: of the authenticator app, or a recovery code."
+    )
+
+
+class NewAddressSerializer(ProofSerializer):
+    """The address changes when the link in the mail to it is followed."""
+
+    email = serializers.EmailField(max_length=254)
+
+
+class SessionSerializer(serializers.Serializer[Any]):
+    """A browser that is signed in."""
+
+    id = serializers.IntegerField()
+    device = serializers.CharField()
+    ip = serializers.CharField()
+    started_at = serializers.DateTimeField()
+    seen_at = serializers.DateTimeField()
+    is_this = serializers.BooleanField(help_text="Whether it is the one that asks.")
+
+
+class SessionsSerializer(serializers.Serializer[Any]):
+    data = SessionSerializer(many=True)  # type: ignore[assignment]
+
+
 class OwnEndpoints(ApiViewSet):
     """What belongs to the person who calls."""
 
@@ -61,6 +96,9 @@ class OwnEndpoints(ApiViewSet):
             raise Forbidden("API keys have no account; sign in, or use a personal access token")
         user: User = self.request.user
         return user
+
+    def proof(self) -> Proof:
+        return Proof(**parsed(ProofSerializer, self.request))
 
 
 class AccountEndpoints(OwnEndpoints):
@@ -77,6 +115,51 @@ class AccountEndpoints(OwnEndpoints):
         asked = parsed(ProfileSerializer, request)
         accounts.change_profile(user=user, actor=actor_of(request), **{**kept, **asked})
         return Response(PersonSerializer(user).data)
+
+    @extend_schema(
+        summary="Delete your account; the body holds `password` or `code`",
+        request=ProofSerializer,
+        responses={204: None},
+    )
+    def destroy(self, request: Any) -> Response:
+        user = self.person()
+        demand_proof(user, self.proof())
+        accounts.delete_account(user=user, actor=actor_of(request))
+        return Response(status=204)
+
+    @extend_schema(
+        summary="Ask for another e-mail address; a mail to it holds the link",
+        request=NewAddressSerializer,
+        responses={202: None},
+    )
+    def change_address(self, request: Any) -> Response:
+        asked, user = parsed(NewAddressSerializer, request), self.person()
+        demand_rate("address", str(user.pk), amount=5, window_s=300)
+        form = ChangeAddressForm(data={"email": asked.pop("email")}, current=user.email)
+        if not form.is_valid():
+            raise refusal(form)
+        demand_proof(user, Proof(**asked))
+        accounts.ask_to_change_address(
+            user=user,
+            new=form.cleaned_data["email"],
+            confirm_url=lambda token: absolute_url(reverse("account_email_confirm", args=[token]), request),
+            reset_url=absolute_url(reverse("account_reset_password"), request),
+        )
+        return Response(status=202)
+
+    @extend_schema(summary="List the browsers you are signed in with, in one page", responses=SessionsSerializer)
+    def list_sessions(self, request: Any) -> Response:
+        lines = selectors.list_sessions(user=self.person(), session_key=self._session_key())
+        return Response({"data": SessionSerializer(lines, many=True).data})
+
+    @extend_schema(summary="End the session of a browser", responses={204: None})
+    def end_session(self, request: Any, session_id: int) -> Response:
+        try:
+            session = selectors.get_session(user=self.person(), session_id=session_id)
+        except UserSession.DoesNotExist:
+            raise NotFound from None
+        sessions.end_session(session=session, actor=actor_of(request))
+        return Response(status=204)
 
     @extend_schema(summary="Sign out, here or everywhere", request=SignOutSerializer, responses={204: None})
     def sign_out(self, request: Any) -> Response:
@@ -98,6 +181,11 @@ class AccountEndpoints(OwnEndpoints):
             keep=self._session_id(),
         )
         return Response(status=204)
+
+    def _session_key(self) -> str | None:
+        """Of the browser that calls, if it is one."""
+        key: str | None = None if self.request.auth is not None else self.request.session.session_key
+        return key
 
     def _session_id(self) -> str:
         auth = self.request.auth

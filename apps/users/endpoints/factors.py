@@ -9,20 +9,11 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from apps.users import selectors
-from apps.users.endpoints.account import OwnEndpoints
+from apps.users.endpoints.account import OwnEndpoints, ProofSerializer
 from apps.users.forms import AddPasskeyForm
 from apps.users.services import api_factors
 from apps.users.services.proofs import Proof
 from brokle.web.parsing import parsed
-
-
-class ProofSerializer(serializers.Serializer[Any]):
-    """Who changes how they sign in proves once more who they are."""
-
-    password = serializers.CharField(max_length=200, trim_whitespace=False, required=False)
-    code = serializers.CharField(
-        max_length=32, required=False, help_text="Instead: of the authenticator app, or a recovery code."
-    )
 
 
 class NewCodesSerializer(serializers.Serializer[Any]):
@@ -85,9 +76,6 @@ class RenamePasskeySerializer(serializers.Serializer[Any]):
 
 class FactorEndpoints(OwnEndpoints):
     serializer_class = PasskeySerializer
-
-    def proof(self) -> Proof:
-        return Proof(**parsed(ProofSerializer, self.request))
 
     @extend_schema(summary="Begin to set up an authenticator app", request=None, responses=NewCodesSerializer)
     def begin_codes(self, request: Any) -> Response:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -13,7 +15,7 @@ from apps.users.models import User
 from apps.users.services.records import record
 from apps.users.services.sessions import end_other_sessions
 from brokle.ground.services import Actor
-from brokle.kernel.errors import Conflict, Invalid
+from brokle.kernel.errors import Conflict
 from brokle.kernel.extensions import account_deletion_checks
 from brokle.web.live.publish import recheck_sockets
 from brokle.web.mail import send_mail
@@ -24,12 +26,18 @@ _CHANGE_LASTS_S = 24 * 60 * 60
 
 @transaction.atomic
 def create_verified_user(
-    *, email: str, password: str, name: str = "", language: str = "en", is_operator: bool = False
+    *,
+    email: str,
+    password: str,
+    name: str = "",
+    language: str = "en",
+    is_operator: bool = False,
+    created_at: datetime | None = None,
 ) -> User:
     """For the first owner: whoever runs the installation needs no proof of e-mail."""
-    user = User.objects.create_user(
-        email, password, name=name, language=language, is_staff=is_operator, is_superuser=is_operator
-    )
+    facts: dict[str, Any] = {"name": name, "language": language, "created_at": created_at}
+    kept = {field: value for field, value in facts.items() if value is not None}
+    user = User.objects.create_user(email, password, is_staff=is_operator, is_superuser=is_operator, **kept)
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
     return user
 
@@ -127,11 +135,14 @@ def find_obstacle_to_deletion(*, user_id: str) -> str | None:
 @transaction.atomic
 def delete_account(*, user: User, actor: Actor) -> None:
     """The person, every session and every way to sign in; what they did stays in the audit log under their id."""
-    User.objects.select_for_update().get(pk=user.pk)
-    obstacle = find_obstacle_to_deletion(user_id=str(user.pk))
-    if obstacle:
-        raise Invalid(obstacle)
     user_id = str(user.pk)
+    for check in account_deletion_checks.collect():
+        if check.hold is not None:
+            check.hold(user_id)
+    User.objects.select_for_update().get(pk=user_id)
+    obstacle = find_obstacle_to_deletion(user_id=user_id)
+    if obstacle:
+        raise Conflict(obstacle)
     end_other_sessions(user_id=user_id, keep=None, actor=actor)
     record("account_deleted", user_id=user_id, actor=actor)
     User.objects.get(pk=user_id).delete()

@@ -5,11 +5,13 @@ from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.stagekit import clear_login
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
@@ -27,6 +29,7 @@ from brokle.web.links import absolute_url
 from brokle.web.live.publish import recheck_sockets
 
 TOO_MANY = "too_many_login_attempts"
+NOT_SIGNED_IN = _("This did not sign you in. Try another way, or ask whoever runs this installation.")
 _INVITED = "account_verified_email"
 _PLACE = "second-factor"
 
@@ -54,7 +57,6 @@ def invited_address(request: HttpRequest) -> str:
 class AccountAdapter(DefaultAccountAdapter):
     error_messages: ClassVar[dict[str, Any]] = {
         **DefaultAccountAdapter.error_messages,
-        "account_inactive": _("This account is suspended."),
         "email_password_mismatch": _("That e-mail address and password do not belong together."),
         "email_taken": _("There is already an account with this e-mail address. Sign in, or reset its password."),
         "enter_current_password": _("This is not your current password."),
@@ -130,6 +132,23 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         record_failed_sign_in(address=credentials.get("email", ""), actor=actor_of(request))
+
+    def pre_login(self, request: HttpRequest, user: Any, **more: Any) -> HttpResponse | None:
+        return super().pre_login(request, user, **more) if user.is_active else self.respond_user_inactive(request, user)
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """Somebody may have been locked since their first step."""
+        if not user.is_active:
+            raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
+        super().login(request, user)
+
+    def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
+        """Whatever door they came through, the answer is that of a proof that is wrong."""
+        methods = _how(request, user)["methods"]
+        record_failed_sign_in(address=user.email, actor=actor_of(request), method=methods[-1] if methods else "link")
+        clear_login(request)
+        messages.error(request, str(NOT_SIGNED_IN))
+        return HttpResponseRedirect(reverse("account_login"))
 
     def post_login(self, request: HttpRequest, user: Any, **more: Any) -> HttpResponse:
         response = super().post_login(request, user, **more)

@@ -15,6 +15,7 @@ from apps.users.services.sessions import end_other_sessions
 from brokle.ground.services import Actor
 from brokle.kernel.clock import Clock, utc_now
 from brokle.kernel.errors import Conflict, Invalid, NotFound
+from brokle.web.formatting import sentence
 from brokle.web.live.publish import recheck_sockets
 from brokle.web.mail import send_mail
 
@@ -123,6 +124,24 @@ def unmake_operator(*, user_id: str, actor: Actor) -> None:
     record("operator_unmade", user_id=user_id, actor=actor)
 
 
+def hold_operators(user_id: str) -> None:
+    """For `account_deletion_checks`: while an operator goes, no other one is taken away."""
+    if User.objects.filter(pk=user_id, is_staff=True).exists():
+        _one_at_a_time()
+
+
+def find_obstacle_to_going(user_id: str) -> str | None:
+    """For `account_deletion_checks`: somebody has to be left who runs the installation."""
+    user = User.objects.filter(pk=user_id).first()
+    if user is None or not user.is_staff or _has_another_operator(user):
+        return None
+    text = _(
+        "You are the last operator of this installation. Make somebody else one first: on their page under "
+        "Installation, or with %(command)s on the machine."
+    )
+    return sentence(text, command="brokle operator add")
+
+
 def _one_at_a_time() -> None:
     """Of two operators who unmake each other, one waits and then sees that nobody else is left."""
     with connection.cursor() as cursor:
@@ -146,6 +165,10 @@ def _demand_somebody_else(user: User, actor: Actor) -> None:
         raise Conflict(_("You cannot do this to yourself; another operator can."))
 
 
+def _has_another_operator(user: User) -> bool:
+    return User.objects.filter(is_staff=True, is_active=True).exclude(pk=user.pk).exists()
+
+
 def _demand_another_operator(user: User) -> None:
-    if not User.objects.filter(is_staff=True, is_active=True).exclude(pk=user.pk).exists():
+    if not _has_another_operator(user):
         raise Conflict(_("This is the last operator; make somebody else one first."))

@@ -19,8 +19,10 @@ from django.utils.translation import get_language, gettext
 
 from apps.users.models import User
 from apps.users.services.engine import invited_address
+from apps.users.services.records import record_failed_sign_in
 from brokle.edge.egress.door import Door, Fetched, operator_door
 from brokle.kernel.errors import BrokleError
+from brokle.web.actor import actor_of
 from brokle.web.addresses import UnableToTrustAddress, trusted_address
 from brokle.web.formatting import sentence
 
@@ -56,10 +58,14 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         return None
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
+        name = sociallogin.provider.name
+        if sociallogin.is_existing and not sociallogin.user.is_active:
+            actor, method = actor_of(request), sociallogin.account.provider
+            record_failed_sign_in(address=sociallogin.user.email, actor=actor, method=method)
+            raise _refused(request, name)
         if sociallogin.is_existing or sociallogin.state.get("process") == AuthProcess.CONNECT:
             return
         proven = _proven(sociallogin)
-        name = sociallogin.provider.name
         if not proven:
             text = gettext("%(provider)s knows no verified e-mail address of yours. Verify one there, then try again.")
             raise _back(request, sentence(text, provider=name))
@@ -86,8 +92,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
     ) -> None:
-        text = gettext("%(provider)s did not sign you in. Try again, or use your password.")
-        raise _back(request, sentence(text, provider=provider.name))
+        raise _refused(request, provider.name)
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
         return reverse("mfa_index")
@@ -103,6 +108,12 @@ def _proven(sociallogin: Any) -> list[str]:
             except UnableToTrustAddress:
                 continue
     return found
+
+
+def _refused(request: HttpRequest, name: str) -> ImmediateHttpResponse:
+    """Also for a locked account: it hears no more than somebody whom the provider does not know."""
+    text = gettext("%(provider)s did not sign you in. Try again, or use your password.")
+    return _back(request, sentence(text, provider=name))
 
 
 def _back(request: HttpRequest, text: str) -> ImmediateHttpResponse:

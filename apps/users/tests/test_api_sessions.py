@@ -299,3 +299,66 @@ def test_a_challenge_or_refresh_token_past_its_time_is_refused(amal):
         api_sessions.refresh(tokens.refresh_token, clock=lambda: later)
     with pytest.raises(Unauthorized):
         api_sessions.read_challenge(api_sessions.challenge(user_id=amal.pk), clock=lambda: later)
+
+
+def own(method, path, body=None, **headers):
+    return call(Client(), method, f"{AUTH}/{path}", body, **headers)
+
+
+def test_an_account_is_deleted_with_everything_that_opens_it(amal):
+    tokens, browser = pair(), signed_in(amal)
+    headers = bearer(tokens["access_token"])
+    bare, wrong = own("DELETE", "me", **headers), own("DELETE", "me", {"password": "not-it"}, **headers)
+    assert [(a.status_code, a.json()["code"]) for a in (bare, wrong)] == [
+        (403, "proof_needed"),
+        (401, "wrong_credentials"),
+    ]
+    assert User.objects.count() == 1
+    gone = own("DELETE", "me", {"password": PASSWORD}, **headers)
+
+    assert (gone.status_code, User.objects.count()) == (204, 0)
+    assert me(tokens["access_token"]).status_code == 401
+    assert post("refresh", {"refresh_token": tokens["refresh_token"]}).status_code == 401
+    assert browser.get("/settings").status_code == 302
+    assert account_actions()[-1] == "account_deleted"
+
+
+def test_browsers_are_listed_and_ended(amal):
+    headers, browser = bearer(pair()["access_token"]), Client()
+    browser.post("/auth/login", {"email": ADDRESS, "password": PASSWORD}, headers={"user-agent": "Firefox/144.0"})
+    [line] = own("GET", "sessions", **headers).json()["data"]
+    assert (line["ip"], line["is_this"]) == ("127.0.0.1", False)
+    assert call(browser, "GET", f"{AUTH}/sessions").json()["data"][0]["is_this"] is True
+    assert own("DELETE", f"sessions/{line['id']}", **headers).status_code == 204
+
+    assert own("GET", "sessions", **headers).json()["data"] == []
+    assert browser.get("/settings").status_code == 302
+    assert own("DELETE", f"sessions/{line['id']}", **headers).status_code == 404
+    assert account_actions()[-1] == "session_revoked"
+
+
+def test_nobody_ends_the_session_of_another(amal):
+    basim = create_verified_user(email="basim@noor.example", password=PASSWORD)
+    browser = Client()
+    browser.post("/auth/login", {"email": ADDRESS, "password": PASSWORD})
+    line = own("GET", "sessions", **bearer(pair()["access_token"])).json()["data"][0]
+    theirs = bearer(api_sessions.begin(user_id=basim.pk).access_token)
+
+    assert own("GET", "sessions", **theirs).json()["data"] == []
+    assert own("DELETE", f"sessions/{line['id']}", **theirs).status_code == 404
+    assert browser.get("/settings").status_code == 200
+
+
+def test_another_address_is_asked_for_with_a_proof_and_counts_when_its_mailbox_answers(amal):
+    headers = bearer(pair()["access_token"])
+    asked = {"email": "Amal@Qalam.example"}
+    same = own("POST", "email", {"email": ADDRESS, "password": PASSWORD}, **headers)
+    bare = own("POST", "email", asked, **headers)
+    done = own("POST", "email", {**asked, "password": PASSWORD}, **headers)
+
+    assert (same.status_code, same.json()["field"]) == (422, "email")
+    assert (bare.status_code, bare.json()["code"], done.status_code) == (403, "proof_needed", 202)
+    [letter] = promised_letters()
+    assert (letter.to, User.objects.get().email) == ("amal@qalam.example", ADDRESS)
+    assert Client().post(link_in(letter)).status_code == 302
+    assert User.objects.get().email == "amal@qalam.example"

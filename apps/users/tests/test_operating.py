@@ -202,3 +202,43 @@ def test_nobody_is_not_found(actor):
             act(user_id="usr_nobody", actor=actor)
     with pytest.raises(NotFound):
         facade.describe_person(user_id="usr_nobody")
+
+
+def deletion(person, path="/settings/delete"):
+    client = browser(person.email)
+    return client.post(path, {"confirm": person.email, "password": PASSWORD})
+
+
+def deletion_by_api(person):
+    token = api_sessions.begin(user_id=person.pk).access_token
+    headers = {"authorization": f"Bearer {token}"}
+    body = {"password": PASSWORD}
+    return Client().delete("/api/v1/auth/me", body, content_type="application/json", headers=headers)
+
+
+def test_the_last_operator_keeps_the_account_and_hears_how_to_leave(root):
+    page, answer = deletion(root), deletion_by_api(root)
+    told = "You are the last operator of this installation. Make somebody else one first"
+
+    assert (page.status_code, answer.status_code, answer.json()["code"]) == (409, 409, "conflict")
+    assert told in page.content.decode()
+    assert "with <bdi>brokle operator add</bdi> on the machine" in page.content.decode()
+    assert answer.json()["detail"].startswith(told)
+    assert answer.json()["detail"].endswith("with brokle operator add on the machine.")
+    assert User.objects.filter(pk=root.pk).exists()
+    assert "account_deleted" not in account_actions()
+
+
+@pytest.mark.parametrize("leave", [deletion, deletion_by_api])
+def test_an_operator_may_go_where_another_one_stays(amal, root, actor, leave):
+    facade.make_operator(user_id=amal.pk, actor=actor)
+
+    assert leave(root).status_code in (204, 302)
+    assert [one.email for one in facade.list_operators()] == ["amal@noor.example"]
+
+
+def test_a_locked_operator_does_not_let_the_last_one_go(amal, root, actor):
+    facade.make_operator(user_id=amal.pk, actor=actor)
+    lock(amal, actor)
+
+    assert deletion(root).status_code == 409

@@ -6,8 +6,10 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.test import Client
 
+from apps.users.models import User
 from apps.users.testing import PASSWORD, account_actions, make_verified_person, promised_letters
 from brokle.ground.models import AuditEntry
+from tests.fakes.authenticator import Authenticator as Device
 
 pytestmark = pytest.mark.engines
 
@@ -249,3 +251,61 @@ def test_a_person_may_rename_and_remove_a_passkey(amal):
 
     assert Authenticator.objects.count() == 0
     assert promised_letters()[-1].subject == "A sign-in method was removed"
+
+
+def own_passkey(client):
+    """Added as a browser does it; the device signs in with it."""
+    device = Device()
+    options = client.get("/settings/security/passkeys/add").context["options"]
+    answer = {"name": "Laptop", "credential": json.dumps(device.make(options))}
+    assert client.post("/settings/security/passkeys/add", answer).status_code == 302
+    return device
+
+
+def sign_in_by(device):
+    client = Client()
+    asked = client.get("/auth/login/passkey", headers={"x-requested-with": "XMLHttpRequest"}).json()["request_options"]
+    response = client.post("/auth/login/passkey", {"credential": json.dumps(device.answer(asked))})
+    return client, response
+
+
+def words_to(client):
+    return [str(message) for message in client.get("/auth/login").context["messages"]]
+
+
+def test_a_passkey_signs_in_by_itself(amal):
+    client, response = sign_in_by(own_passkey(signed_in()))
+
+    assert (response.status_code, client.session["_auth_user_id"]) == (302, amal.pk)
+    assert AuditEntry.objects.filter(action="account.signed_in").last().after == {"methods": ["webauthn"]}
+
+
+def test_the_passkey_of_a_locked_person_hears_what_an_unknown_one_hears(amal):
+    browser = signed_in()
+    known, unknown = own_passkey(browser), own_passkey(browser)
+    Authenticator.objects.filter(type="webauthn").last().delete()
+    User.objects.update(is_active=False)
+    (locked, refused), (stranger, also) = sign_in_by(known), sign_in_by(unknown)
+
+    assert [answer["location"] for answer in (refused, also)] == ["/auth/login"] * 2
+    assert (
+        words_to(locked)
+        == words_to(stranger)
+        == ["This did not sign you in. Try another way, or ask whoever runs this installation."]
+    )
+    assert "_auth_user_id" not in locked.session
+    assert "account_authentication_methods" not in locked.session
+    failed = AuditEntry.objects.filter(action="account.sign_in_failed")
+    assert [entry.after for entry in failed] == [{"method": "webauthn"}] * 2
+
+
+def test_who_is_locked_between_password_and_code_gets_no_further(amal):
+    secret = with_codes(signed_in())
+    client = half_way()
+    User.objects.update(is_active=False)
+    response = client.post("/auth/login/code", {"code": code_for(secret, 1)})
+
+    assert (response.status_code, response["location"]) == (302, "/auth/login")
+    assert "_auth_user_id" not in client.session
+    assert AuditEntry.objects.filter(action="account.signed_in").count() == 1
+    assert AuditEntry.objects.get(action="account.sign_in_failed").after == {"method": "totp"}

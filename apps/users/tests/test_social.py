@@ -15,6 +15,7 @@ from apps.users.services.social import SocialAdapter
 from apps.users.testing import PASSWORD, account_actions, promised_letters
 from brokle.edge.egress.door import Door
 from brokle.edge.egress.policy import Policy
+from brokle.ground.models import AuditEntry
 from tests.fakes.github import CLIENT, github
 
 pytestmark = pytest.mark.engines
@@ -260,3 +261,27 @@ def test_google_is_believed_by_its_id_token(amal, hub):
     assert client.session["_auth_user_id"] == amal.pk
     assert SocialAccount.objects.get().uid == "g-7"
     assert hub.exchanges[0]["code"] == "c0de"
+
+
+def test_a_locked_person_hears_what_a_failed_sign_in_hears_and_is_not_linked(amal, hub):
+    User.objects.update(is_active=False)
+    hub.knows("amal@noor.example")
+    client, response = come(hub)
+
+    assert response["location"] == "/auth/login"
+    assert "<bdi>GitHub</bdi> did not sign you in. Try again" in notices(client)
+    assert "_auth_user_id" not in client.session
+    assert (SocialAccount.objects.count(), promised_letters()) == (0, [])
+    assert AuditEntry.objects.get().after == {"method": "github"}
+
+
+def test_a_link_of_before_the_lock_opens_nothing_either(amal, hub):
+    hub.knows("amal@noor.example")
+    come(hub)
+    User.objects.update(is_active=False)
+    client, response = come(hub)
+
+    assert response["location"] == "/auth/login"
+    assert "did not sign you in" in notices(client)
+    assert "_auth_user_id" not in client.session
+    assert account_actions()[-1] == "sign_in_failed"

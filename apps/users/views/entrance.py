@@ -50,10 +50,6 @@ class SignOut(account.LogoutView):
     template_name = "auth/logout.html"
 
 
-class Inactive(account.AccountInactiveView):
-    template_name = "auth/inactive.html"
-
-
 class MailSent(account.EmailVerificationSentView):
     template_name = "auth/mail-sent.html"
 
@@ -83,7 +79,6 @@ class ConfirmAddress(account.ConfirmEmailView):
 sign_in = whole(SignIn.as_view())
 _sign_up = whole(SignUp.as_view())
 sign_out = whole(SignOut.as_view())
-inactive = Inactive.as_view()
 mail_sent = MailSent.as_view()
 confirm_address = whole(ConfirmAddress.as_view())
 

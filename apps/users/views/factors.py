@@ -3,11 +3,13 @@
 from typing import Any
 
 from allauth.mfa.base import views as base
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as webauthn
 from allauth.mfa.webauthn.internal import auth
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -16,9 +18,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.users import selectors
+from apps.users.services.engine import NOT_SIGNED_IN
+from apps.users.services.records import record_failed_sign_in
 from apps.users.services.social import is_configured
 from apps.users.views.limits import too_many_attempts
 from apps.users.views.pages import Page, is_tried_too_often, whole
+from brokle.web.actor import actor_of
 
 
 class Authenticate(base.AuthenticateView):
@@ -52,7 +57,11 @@ class PasskeyAgain(webauthn.ReauthenticateWebAuthnView):
 
 
 class SignInByPasskey(webauthn.LoginWebAuthnView):
-    pass
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """The same words for a passkey that nobody knows and for that of a locked account."""
+        record_failed_sign_in(address="", actor=actor_of(self.request), method=str(Authenticator.Type.WEBAUTHN))
+        messages.error(self.request, str(NOT_SIGNED_IN))
+        return HttpResponseRedirect(reverse("account_login"))
 
 
 class ActivateCodes(Page, totp.ActivateTOTPView):

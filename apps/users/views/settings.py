@@ -22,7 +22,7 @@ from apps.users.forms import ChangeAddressForm, DeleteForm, ProfileForm
 from apps.users.services import accounts, sessions
 from apps.users.views.limits import too_many_attempts
 from apps.users.views.pages import is_tried_too_often
-from brokle.kernel.errors import Conflict, Invalid
+from brokle.kernel.errors import Conflict
 from brokle.web import preferences
 from brokle.web.actor import actor_of
 from brokle.web.formatting import sentence
@@ -158,7 +158,7 @@ def delete(request: HttpRequest) -> HttpResponse:
             raise_if_reauthentication_required(request, app="allauth.account")
         try:
             accounts.delete_account(user=user, actor=actor_of(request))
-        except Invalid as error:
+        except Conflict as error:
             obstacle = error.detail
         else:
             logout(request)

@@ -41,6 +41,13 @@ def user_settings_tabs(context: template.Context) -> list[dict[str, object]]:
 
 
 @register.simple_tag(takes_context=True)
+def user_settings_trail(context: template.Context) -> list[dict[str, object]]:
+    """The breadcrumb of a person's own settings."""
+    tabs = user_settings_tabs(context)
+    return [{"title": gettext("Your settings"), "href": tabs[0]["href"]}, *(tab for tab in tabs if tab["is_current"])]
+
+
+@register.simple_tag(takes_context=True)
 def settings_tabs(context: template.Context) -> list[dict[str, object]]:
     """The tabs of an organization's settings."""
     place = context["shell"].workspace

@@ -60,13 +60,17 @@ def operators(body: Any = None, form: Any = None, served: tuple[int, ...] = (200
 
 
 NEW_WEBHOOK = {"url": "https://93.184.216.34/hook"}
+NEW_PROVIDER = {"name": "taken", "kind": "groq"}
+NEW_CREDENTIAL = {"name": "ci", "api_key": "sk-of-noor-taken"}
+NEW_ROUTE = {"name": "taken", "targets": [{"model": "echo/fast"}]}
+NEW_RECOSTING = {"since": "2026-11-01T00:00:00Z", "until": "2026-11-02T00:00:00Z"}
 NEW_KEY = {"name": "ci", "scopes": ["gateway"]}
 AT_PLACE = "env=default/production"
 AT_PRODUCTION = "environment={environment_id}"
 
 _DOORS = (
     *("account_login", "mfa_login_webauthn", "mfa_authenticate", "account_logout", "account_signup"),
-    *("account_inactive", "account_email_verification_sent", "account_confirm_email", "account_reset_password"),
+    *("account_email_verification_sent", "account_confirm_email", "account_reset_password"),
     *("account_reset_password_done", "account_reset_password_from_key", "account_reset_password_from_key_done"),
     *("github_login", "github_callback", "google_login", "google_callback", "socialaccount_signup"),
     *("socialaccount_login_error", "socialaccount_login_cancelled", "socialaccount_connections"),
@@ -101,8 +105,10 @@ ROWS: dict[str, Row] = {
     **dict.fromkeys(_DOORS, open_to_all("GET", "POST")),
     **dict.fromkeys(("api-signup", "api-login", "api-refresh", "api-password-reset"), open_to_all("POST")),
     **dict.fromkeys(("api-password-reset-confirm", "api-mfa-verify", "api-mfa-verify-options"), open_to_all("POST")),
-    **dict.fromkeys(("api-logout", "api-password-change"), own("POST")),
-    "api-me": own("GET", "PATCH"),
+    **dict.fromkeys(("api-logout", "api-password-change", "api-email"), own("POST")),
+    "api-me": own("GET", "PATCH", "DELETE"),
+    "api-sessions": own("GET"),
+    "api-session": own("DELETE"),
     "api-mfa-totp": own("POST", "PUT", "DELETE"),
     "api-mfa-recovery-codes": own("GET", "POST"),
     "api-mfa-passkeys": own("GET", "POST"),
@@ -186,7 +192,7 @@ ROWS: dict[str, Row] = {
         get=Cell(PEOPLE), post=Cell(MANAGERS, form={"email": "new@idor.example", "role": "viewer"})
     ),
     "settings-member-role": tenant(post=Cell(MANAGERS, form={"role": "developer"}, served=(302,))),
-    "settings-member-remove": tenant(post=Cell(MANAGERS, form={}, served=(302,))),
+    "settings-member-remove": tenant(post=Cell(MANAGERS, form={"confirm": "{target_email}"}, served=(302,))),
     "settings-invitation-revoke": tenant(post=Cell(MANAGERS, form={}, served=(302,))),
     "settings-invitation-resend": tenant(post=Cell(MANAGERS, form={}, served=(302,))),
     "settings-projects": tenant(get=Cell(MEMBERS), post=Cell(MANAGERS, form={"name": "Third"}, served=(302,))),
@@ -230,8 +236,46 @@ ROWS: dict[str, Row] = {
     "notifications": own(),
     "notifications-bell": own(),
     "notifications-read-all": own("POST"),
-    "notification-read": own("POST"),
+    "notification": own("GET"),
     "notification-preferences": own("GET", "POST"),
     # apps.routing
+    **dict.fromkeys(("api-catalogue-providers", "api-catalogue-models", "api-catalogue-prices"), own()),
+    "api-catalogue-model": own(),
+    "api-providers": tenant(AT_PRODUCTION, get=Cell(READERS | KEY), post=Cell(MAKERS | KEY, NEW_PROVIDER)),
+    "api-provider": tenant(
+        AT_PRODUCTION,
+        get=Cell(READERS | KEY),
+        patch=Cell(MAKERS | KEY, {"is_enabled": False}),
+        delete=Cell(MAKERS | KEY),
+    ),
+    "api-provider-test": tenant(AT_PRODUCTION, post=Cell(MAKERS | KEY, {})),
+    "api-credentials": tenant(AT_PRODUCTION, get=Cell(READERS | KEY), post=Cell(MAKERS | KEY, NEW_CREDENTIAL)),
+    "api-credential": tenant(
+        AT_PRODUCTION,
+        get=Cell(READERS | KEY),
+        patch=Cell(MAKERS | KEY, {"weight": 5}),
+        delete=Cell(MAKERS | KEY),
+    ),
+    "api-credential-rotate": tenant(AT_PRODUCTION, post=Cell(MAKERS | KEY, {"api_key": "sk-another"})),
+    "api-provider-models": tenant(AT_PRODUCTION, get=Cell(READERS | KEY), post=Cell(MAKERS | KEY, {"name": "mine"})),
+    "api-provider-model": tenant(
+        AT_PRODUCTION,
+        get=Cell(READERS | KEY),
+        patch=Cell(MAKERS | KEY, {"context": 5}),
+        delete=Cell(MAKERS | KEY),
+    ),
+    "api-routes": tenant(AT_PRODUCTION, get=Cell(READERS | KEY), post=Cell(MAKERS | KEY, NEW_ROUTE)),
+    "api-route": tenant(
+        AT_PRODUCTION,
+        get=Cell(READERS | KEY),
+        patch=Cell(MAKERS | KEY, {"retries": 5}),
+        delete=Cell(MAKERS | KEY),
+    ),
+    "api-route-rollback": tenant(AT_PRODUCTION, post=Cell(MAKERS | KEY, {"version": 1})),
+    "api-route-explain": tenant(AT_PRODUCTION, post=Cell(READERS | KEY, {"input_tokens": 10})),
+    "api-route-versions": tenant(AT_PRODUCTION, get=Cell(READERS | KEY)),
+    "api-route-version": tenant(AT_PRODUCTION, get=Cell(READERS | KEY)),
+    "api-recostings": tenant(AT_PRODUCTION, get=Cell(MAKERS), post=Cell(MAKERS, NEW_RECOSTING)),
+    "api-recosting": tenant(AT_PRODUCTION, get=Cell(MAKERS)),
     "overview": tenant(get=Cell(READERS | {"guest"})),
 }

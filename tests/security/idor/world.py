@@ -28,6 +28,11 @@ from apps.orgs.services.support import begin_support
 from apps.orgs.services.tokens import issue_token
 from apps.orgs.services.webhooks import create_webhook
 from apps.orgs.testing import bearer, make_household, make_member, make_operator, make_person
+from apps.routing.models import Recosting
+from apps.routing.services.credentials import add_credential
+from apps.routing.services.definitions import Definition, TargetEntry
+from apps.routing.services.providers import add_model, create_provider
+from apps.routing.services.routes import create_route, update_route
 from brokle.edge.principal import SCOPES
 from brokle.ground.services import SYSTEM
 from brokle.kernel.clock import utc_now
@@ -114,11 +119,13 @@ def make_world() -> World:
         "environment_id": noor.production.id,
         "member_id": seat.id,
         "target_id": target.pk,
+        "target_email": target.email,
         "invitation_id": invitation.id,
         "key_id": victim.key_id,
         **_account_objects(noor.owner),
         "token_id": issue_token(user_id=noor.owner.pk, name="laptop", actor=SYSTEM).token.id,
         **_told(noor),
+        **_routed(noor),
         "person_id": target.pk,
         "act_name": "end-sessions",
         "access_id": _supported(noor).id,
@@ -180,6 +187,30 @@ def _told(household: Any) -> dict[str, str]:
         organization=household.made.organization, user=household.owner, event_id="evt_told", event="key.created"
     )
     return {"webhook_id": webhook.id, "delivery_id": delivery.id, "notification_id": notification.id}
+
+
+def _routed(household: Any) -> dict[str, str]:
+    """A provider with a key and a model of its own, a route of two versions, and past requests charged again."""
+    place = {"organization_id": household.id, "project_id": household.made.project.id}
+    provider = create_provider(
+        **place, name="noors-own", kind="openai-compatible", base_url="http://127.0.0.1:9/v1", actor=SYSTEM
+    )
+    credential = add_credential(provider=provider, secret="sk-of-noor-nobody-reads", name="noors-key", actor=SYSTEM)
+    model = add_model(provider=provider, name="noors-model", actor=SYSTEM)
+    definition = Definition([TargetEntry("noors-own/noors-model")])
+    route = create_route(**place, name="noors-route", definition=definition, actor=SYSTEM)
+    update_route(route=route, definition=Definition([TargetEntry("echo/fast")]), actor=SYSTEM)
+    job = Recosting.objects.of(household.id).create(
+        organization_id=household.id, environment=household.production, since=utc_now(), until=utc_now()
+    )
+    return {
+        "provider_id": provider.id,
+        "credential_id": credential.id,
+        "model_id": model.id,
+        "route_id": route.id,
+        "number": "1",
+        "recosting_id": job.id,
+    }
 
 
 def _guest(household: Any) -> Any:

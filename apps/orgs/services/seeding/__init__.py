@@ -24,7 +24,7 @@ def seed_organization(profile: str, *, clock: Clock = utc_now) -> list[str]:
     if Organization.objects.filter(slug__in=[hospital.SLUG, academy.SLUG]).exists():
         return []
     password = secrets.token_urlsafe(12)
-    people, made = make_people(password)
+    people, made = make_people(password, now=clock())
     for story in (hospital, academy):
         chronicle = Chronicle(story.SLUG, now=clock())
         made += story.tell(chronicle, people)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from apps.orgs.models import Notification, Organization, Webhook
 from apps.orgs.selectors.notifications import list_recipients
-from apps.orgs.services.notifications import about_of
+from apps.orgs.services.notifications import facts_of
 from apps.orgs.services.records import Subject, note, told_of
 from apps.orgs.services.seeding.people import Person
 from apps.orgs.services.webhooks import host_of
@@ -102,7 +102,7 @@ class Chronicle:
                 user_id=person.user_id,
                 event_id=one.event_id,
                 event=one.action,
-                about=about_of(one.told),
+                **facts_of(one.told),
                 created_at=one.at,
                 read_at=one.at + timedelta(hours=2) if is_read else None,
             )

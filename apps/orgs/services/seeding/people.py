@@ -1,6 +1,7 @@
 """The cast: who they are, and from where they work."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from apps.users import facade as users
@@ -18,6 +19,10 @@ _PHONE: Final = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 26_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/26.0 Mobile/15E148 Safari/604.1"
 )
+
+
+# Longer than the oldest organization of the story.
+_HERE_FOR: Final = timedelta(days=37, hours=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +62,18 @@ _WORDS: Final = {
 }
 
 
-def make_people(password: str) -> tuple[dict[str, Person], list[str]]:
+def make_people(password: str, *, now: datetime) -> tuple[dict[str, Person], list[str]]:
     """Whoever is there already stays as they are, with their own password."""
     people, made = {}, []
     for key, person in _CAST.items():
         user_id = users.find_user_id(email=person.email)
         if user_id is None:
             user_id = users.create_owner(
-                email=person.email, password=password, name=person.name, language=person.language
+                email=person.email,
+                password=password,
+                name=person.name,
+                language=person.language,
+                created_at=now - _HERE_FOR,
             )
             made.append(f"{_WORDS[key]} {person.email} with the password {password}")
         people[key] = Person(person.name, person.email, person.language, person.ip, person.user_agent, user_id)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from apps.routing.edge.conversation import Conversation
+from apps.routing.edge.dialects.auth import key_headers
 from apps.routing.edge.dialects.openai import replies, requests
 from apps.routing.edge.dialects.openai.streams import ChatReader
 from apps.routing.edge.dialects.openai.wire import refusal_of
@@ -37,7 +38,7 @@ class OpenAI:
         return base_url + PATHS[operation]
 
     def headers(self, secret: str, options: dict[str, str]) -> dict[str, str]:
-        return {"authorization": f"Bearer {secret}"} if secret else {}
+        return key_headers(options.get("auth", ""), secret)
 
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return requests.write_request(conversation, model, title=self.title)

@@ -1,0 +1,20 @@
+"""What can be done with the gateway's providers and routes, and which roles include it."""
+
+from django.utils.translation import gettext_noop
+
+from brokle.kernel.access import MAKERS, READERS, Permission, declare
+
+
+def declare_permissions() -> None:
+    declare(
+        Permission("providers.read", gettext_noop("See providers, their models and prices"), READERS, is_for_keys=True),
+        Permission(
+            "providers.manage",
+            gettext_noop("Connect, change and remove providers, their keys and models"),
+            MAKERS,
+            is_for_keys=True,
+        ),
+        Permission("routes.read", gettext_noop("See routes and their versions"), READERS, is_for_keys=True),
+        Permission("routes.manage", gettext_noop("Create, change and remove routes"), MAKERS, is_for_keys=True),
+        Permission("costs.manage", gettext_noop("Charge past requests again"), MAKERS),
+    )
