@@ -23,6 +23,7 @@ class RoutingConfig(AppConfig):
             LiveRoom,
             OrganizationPurge,
             PeriodicTask,
+            Seed,
             SnapshotPart,
             StartStep,
             config_sections,
@@ -30,6 +31,7 @@ class RoutingConfig(AppConfig):
             live_rooms,
             organization_purges,
             periodic_tasks,
+            seeds,
             snapshot_parts,
             start_steps,
         )
@@ -43,6 +45,12 @@ class RoutingConfig(AppConfig):
             for table in ("request_logs", "ai_routing_metrics"):
                 forget_organization(table, organization_id)
 
+        def seed(profile: str) -> list[str]:
+            from apps.routing.services.seeding import seed_routing  # brings price lists that no server needs
+
+            return seed_routing(profile)
+
+        seeds.register("routing", Seed(frozenset({"dev", "demo"}), seed), order=200)
         organization_purges.register("routing", OrganizationPurge("routing", forget))
         providers = ConfigSection("providers", list[ProviderEntry], apply_providers)
         config_sections.register("providers", providers, order=10)
