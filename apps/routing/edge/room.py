@@ -57,7 +57,7 @@ _TOLD = {
 def open_room(runtime: Runtime) -> list[Endpoint]:
     books = Books(runtime)
     switchboard, models = Switchboard(runtime, books), Models(books)
-    counts = Counts(switchboard)
+    counts = Counts(switchboard, runtime.limiter)
 
     def endpoint(path: str, spoken: Format, adorn: Adorn | None = None) -> Endpoint:
         async def handle(request: Request) -> None:
@@ -70,7 +70,14 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
         endpoint("/v1/completions", CompletionsFormat()),
         *(endpoint(path, spoken) for path, spoken in _PLAIN.items()),
         endpoint("/v1/messages", MessagesFormat(), adorned),
-        Endpoint("/v1/messages/count_tokens", counts.answer, "gateway", protocols.anthropic, adorn=adorned),
+        Endpoint(
+            "/v1/messages/count_tokens",
+            counts.answer,
+            "gateway",
+            protocols.anthropic,
+            meters_itself=True,
+            adorn=adorned,
+        ),
         Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
         Endpoint("/v1/models/", models.get_model, "gateway", protocols.openai, _GET),
     ]
