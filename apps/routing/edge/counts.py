@@ -35,7 +35,7 @@ class Counts:
         """Costs nothing, and counts as a request."""
         admission = Admission(self._limiter)
         try:
-            await admission.take(request, plan, Estimate(0, 0))
+            await admission.take(request, ask.user or ask.controls.user, plan, Estimate(0, 0))
             await request.reply(200, estimate(ask.conversation()), JSON, ESTIMATED)
         finally:
             await admission.settle(Usage(), 0)

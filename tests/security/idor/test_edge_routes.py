@@ -26,17 +26,34 @@ pytestmark = [pytest.mark.engines, pytest.mark.django_db]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`path` is one of the endpoint's; an endpoint without a scope is open to all and shows nobody's."""
+    """`path` is one of the endpoint's; an endpoint without a scope is open to all and shows nobody's.
+
+    `served` is what a live key gets: 400 where the only provider of this world, echo, has no such endpoint.
+    """
 
     path: str
     body: dict[str, Any] | None = None
+    served: int = 200
 
 
+_CHAT = {"model": "echo/fast", "messages": [{"role": "user", "content": "hi"}]}
+_ONE_SHOT = (
+    "/v1/audio/speech",
+    "/v1/audio/transcriptions",
+    "/v1/audio/translations",
+    "/v1/embeddings",
+    "/v1/images/edits",
+    "/v1/images/generations",
+    "/v1/moderations",
+    "/v1/rerank",
+)
 # By the endpoint's own path. A route without a row fails the suite.
 ROUTES = {
-    "/v1/chat/completions": Route(
-        "/v1/chat/completions", {"model": "echo/fast", "messages": [{"role": "user", "content": "hi"}]}
-    ),
+    "/v1/chat/completions": Route("/v1/chat/completions", _CHAT),
+    "/v1/completions": Route("/v1/completions", {"model": "echo/fast", "prompt": "hi"}),
+    "/v1/messages": Route("/v1/messages", {**_CHAT, "max_tokens": 9}),
+    "/v1/messages/count_tokens": Route("/v1/messages/count_tokens", _CHAT),
+    **{path: Route(path, {"model": "echo/fast", "input": "hi"}, served=400) for path in _ONE_SHOT},
     "/v1/models": Route("/v1/models"),
     "/v1/models/": Route("/v1/models/echo/fast"),
 }
@@ -124,7 +141,7 @@ def test_a_route_serves_live_keys_and_is_shut_to_all_others(world, tmp_path, pat
     answers = asked(edge, by, path)
 
     assert {who for who, (status, _) in answers.items() if status == 401} == STRANGERS
-    assert {who for who, (status, _) in answers.items() if status == 200} == set(by) - STRANGERS
+    assert {who for who, (status, _) in answers.items() if status == ROUTES[path].served} == set(by) - STRANGERS
     shown = [who for who, (_, body) in answers.items() if any(marker in body.decode() for marker in world.markers)]
     assert shown == []
 
@@ -157,4 +174,4 @@ def test_keys_of_an_organization_that_is_being_deleted_open_nothing(world, tmp_p
     request_deletion(organization_id=world.organization_id, actor=SYSTEM)
     answers = asked(Edge(tmp_path), callers(world), path)
 
-    assert {who for who, (status, _) in answers.items() if status == 200} == {"outsider_key"}
+    assert {who for who, (status, _) in answers.items() if status == ROUTES[path].served} == {"outsider_key"}
