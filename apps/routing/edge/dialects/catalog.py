@@ -3,6 +3,7 @@
 from typing import Final
 
 from apps.routing.edge.dialects.anthropic.dialect import Anthropic
+from apps.routing.edge.dialects.gemini.dialect import Gemini
 from apps.routing.edge.dialects.openai.dialect import OpenAI
 from apps.routing.edge.dialects.speech import Dialect
 
@@ -12,6 +13,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     OpenAI("openai", "OpenAI"),
     OpenAI("echo", "the echo provider", frozenset({"openai.chat"})),
     Anthropic("anthropic", "Anthropic"),
+    Gemini("gemini", "Gemini"),
 )
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
 
