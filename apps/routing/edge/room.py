@@ -6,8 +6,10 @@ import msgspec
 from apps.routing.edge.books import Books
 from apps.routing.edge.calls import Switchboard
 from apps.routing.edge.counts import Counts
+from apps.routing.edge.dialects.anthropic.counting import estimate
 from apps.routing.edge.dialects.anthropic.headers import adorned
-from apps.routing.edge.dialects.anthropic.messages import MessagesFormat
+from apps.routing.edge.dialects.anthropic.messages import CountFormat, MessagesFormat
+from apps.routing.edge.dialects.gemini.generate import PREFIX
 from apps.routing.edge.dialects.openai.chat import ChatFormat
 from apps.routing.edge.dialects.openai.completions import CompletionsFormat
 from apps.routing.edge.dialects.openai.forms import FormFormat
@@ -22,6 +24,7 @@ from apps.routing.edge.dialects.openai.plain import (
 from apps.routing.edge.dialects.speech import Format
 from apps.routing.edge.models import Models
 from apps.routing.edge.record import meter
+from apps.routing.edge.verbs import GENERATE, Verbs
 from brokle.edge import protocols
 from brokle.edge.dispatch import Endpoint
 from brokle.edge.http import Adorn, Request
@@ -57,7 +60,7 @@ _TOLD = {
 def open_room(runtime: Runtime) -> list[Endpoint]:
     books = Books(runtime)
     switchboard, models = Switchboard(runtime, books), Models(books)
-    counts = Counts(switchboard)
+    counts, verbs = Counts(switchboard, CountFormat(), estimate), Verbs(switchboard)
 
     def endpoint(path: str, spoken: Format, adorn: Adorn | None = None) -> Endpoint:
         async def handle(request: Request) -> None:
@@ -71,6 +74,7 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
         *(endpoint(path, spoken) for path, spoken in _PLAIN.items()),
         endpoint("/v1/messages", MessagesFormat(), adorned),
         Endpoint("/v1/messages/count_tokens", counts.answer, "gateway", protocols.anthropic, adorn=adorned),
+        Endpoint(PREFIX, verbs.answer, "gateway", GENERATE.error_shape, meters_itself=True),
         Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
         Endpoint("/v1/models/", models.get_model, "gateway", protocols.openai, _GET),
     ]

@@ -6,12 +6,18 @@ from urllib.parse import quote
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
 from apps.routing.edge.dialects.gemini import conversations, replies
+from apps.routing.edge.dialects.gemini.generate import COUNT, GENERATE, CountFormat, GenerateFormat
 from apps.routing.edge.dialects.gemini.streams import GenerateReader
 from apps.routing.edge.dialects.gemini.wire import refusal_of
 from apps.routing.edge.dialects.speech import CHAT, Reader
 from apps.routing.edge.reply import Failed, WholeReply
 
-VERBS: Final = {CHAT: "generateContent"}
+VERBS: Final = {
+    CHAT: "generateContent",
+    GenerateFormat.operation: "generateContent",
+    CountFormat.operation: "countTokens",
+}
+_FORMATS: Final = frozenset({GENERATE, COUNT})
 _VERSIONS: Final = ("/v1beta", "/v1")
 
 
@@ -21,7 +27,7 @@ class Gemini:
         self.title = title
 
     def speaks(self, format_name: str) -> bool:
-        return False
+        return format_name in _FORMATS
 
     def address(self, base_url: str, operation: str, model: str, options: dict[str, str], *, is_stream: bool) -> str:
         """Google's SDKs are given the address without the version, others with it."""

@@ -75,7 +75,7 @@ class Turns:
     def _call(self, call: ToolCall, seal: str, *, is_first: bool) -> Written:
         """Calls made at once share the seal of the first."""
         self._names[call.id] = call.name
-        written: Written = {"functionCall": {"id": call.id, "name": call.name, "args": _object(call.arguments)}}
+        written: Written = {"functionCall": {"id": call.id, "name": call.name, "args": object_of(call.arguments)}}
         signature = call.signature or seal or (UNSEALED if self._wants_seals and is_first else "")
         return written | ({"thoughtSignature": signature} if signature else {})
 
@@ -109,7 +109,7 @@ def _mime(part: Media) -> str:
     return next((mime for beginning, mime in _BEGINNINGS.items() if part.data.startswith(beginning)), _MIMES[part.kind])
 
 
-def _object(arguments: str) -> Any:
+def object_of(arguments: str) -> Any:
     """Gemini takes an object; what a model wrote otherwise is shown as it is under one name."""
     text = arguments.strip() or "{}"
     try:

@@ -4,9 +4,11 @@ from typing import Any, Final
 
 import msgspec
 
+from apps.routing.edge.conversation import NO_JSON
 from apps.routing.edge.reply import Failed, Finish
 from apps.routing.edge.usage import Usage
 
+MOST_CANDIDATES: Final = 1000
 _BLOCKED: Final = (
     "SAFETY",
     "RECITATION",
@@ -100,7 +102,44 @@ class _Refusal(msgspec.Struct):
     message: str | None = None
 
 
+class _Ended(msgspec.Struct, rename="camel"):
+    finish_reason: str | None = None
+
+
+class _Feedback(msgspec.Struct, rename="camel"):
+    block_reason: str | None = None
+
+
+class Reply(msgspec.Struct, rename="camel"):
+    """What is read of an answer that is relayed, whole or one chunk of a stream."""
+
+    usage_metadata: WireUsage | None = None
+    candidates: list[_Ended] | None = None
+    prompt_feedback: _Feedback | None = None
+    error: msgspec.Raw = NO_JSON
+
+    @property
+    def is_error(self) -> bool:
+        return bytes(self.error) not in {b"", b"null"}
+
+    @property
+    def ended(self) -> int:
+        """How many candidates end here: all of them where the question was not let through."""
+        if not self.candidates and self.prompt_feedback is not None and self.prompt_feedback.block_reason:
+            return MOST_CANDIDATES
+        return sum(bool(candidate.finish_reason) for candidate in self.candidates or ())
+
+
+_decode_reply: Final = msgspec.json.Decoder(Reply).decode
 _decode_refusal: Final = msgspec.json.Decoder(_Refusal | list[_Refusal]).decode
+
+
+def find_reply(body: bytes) -> Reply | None:
+    """None for what is no answer of this dialect; such bytes are passed on unread."""
+    try:
+        return _decode_reply(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def finish_of(reason: str) -> Finish:
