@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -35,7 +36,9 @@ THOUGHT = "They greet me, so I greet them."
 TEXT = "".join(WORDS)
 COUNTED = 4321
 VECTOR = [0.25, -0.5, 1.0, 0.125]
-_ADDRESS = re.compile(r"/v1beta/models/(?P<model>[^:]+):(?P<verb>\w+)")
+_ADDRESS = re.compile(
+    r"(?:/v1beta/models|/v1/projects/p1/locations/here/publishers/google/models)/(?P<model>[^:]+):(?P<verb>\w+)"
+)
 
 
 class _Body(BaseModel):
@@ -69,6 +72,25 @@ class _Embeddings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     requests: list[_Embedding]
+
+
+class _Instance(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    content: str
+
+
+class _Parameters(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
+
+    output_dimensionality: int | None = None
+
+
+class _Predicted(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    instances: list[_Instance]
+    parameters: _Parameters = _Parameters()
 
 
 class _Refused(Exception):
@@ -108,10 +130,10 @@ def check(model: str, raw: bytes) -> dict[str, Any]:
 def _check_turns(contents: list[dict[str, Any]], *, needs_seals: bool) -> None:
     """Every call is answered in the very next turn, in its number and by its name; nothing is empty."""
     waiting: list[str] = []
-    for content in contents:
-        parts = content.get("parts") or []
-        if not parts or content["role"] not in {"user", "model"}:
-            raise _Refused("contents.parts must not be empty.")
+    if any(not content.get("parts") or content["role"] not in {"user", "model"} for content in contents):
+        raise _Refused("contents.parts must not be empty.")
+    for _, turn in groupby(contents, key=lambda content: content["role"]):
+        parts = [part for content in turn for part in content["parts"]]
         results = [part["functionResponse"]["name"] for part in parts if "functionResponse" in part]
         if results != waiting:
             raise _Refused("the number of function response parts is not equal to the number of function call parts")
@@ -128,7 +150,8 @@ def answer(model: str, body: dict[str, Any]) -> dict[str, Any]:
     """What the request asks for: thoughts, calls, a shape, or words."""
     config = body.get("generationConfig", {})
     parts: list[dict[str, Any]] = []
-    if config.get("thinkingConfig", {}).get("includeThoughts"):
+    thinking = config.get("thinkingConfig", {})
+    if thinking.get("includeThoughts") or thinking.get("include_thoughts"):  # the SDK writes the second
         parts.append({"text": THOUGHT, "thought": True})
     has_results = any("functionResponse" in part for content in body["contents"] for part in content["parts"])
     choice = body.get("toolConfig", {}).get("functionCallingConfig", {})
@@ -187,7 +210,10 @@ def event(said: dict[str, Any]) -> bytes:
 
 class _Handler(Handler):
     def behaviour(self, call: Call) -> Callable[[Handler, Call], None]:
-        if call.headers.get("x-goog-api-key") != KEY:
+        in_cloud = call.path.startswith("/v1/projects/")
+        if in_cloud and not call.headers.get("authorization", "").startswith("Bearer token-"):
+            return refuse(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
+        if not in_cloud and call.headers.get("x-goog-api-key") != KEY:
             return refuse(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.")
         model, verb = model_of(call)
         if model not in MODELS or verb not in _VERBS:
@@ -231,11 +257,21 @@ def _embed(call: Call, model: str) -> Callable[[Handler, Call], None]:
     return lambda handler, _: handler.answer(200, json.dumps(body).encode())
 
 
+def _predict(call: Call, model: str) -> Callable[[Handler, Call], None]:
+    """Embeddings as Google's cloud has them."""
+    said = _Predicted.model_validate_json(call.raw)
+    size = said.parameters.output_dimensionality or len(VECTOR)
+    held = {"values": VECTOR[:size], "statistics": {"token_count": 5, "truncated": False}}
+    body = {"predictions": [{"embeddings": held} for _ in said.instances]}
+    return lambda handler, _: handler.answer(200, json.dumps(body).encode())
+
+
 _VERBS: dict[str, Callable[[Call, str], Callable[[Handler, Call], None]]] = {
     "generateContent": _generate,
     "streamGenerateContent": _stream,
     "countTokens": _count,
     "batchEmbedContents": _embed,
+    "predict": _predict,
 }
 
 

@@ -43,6 +43,7 @@ _PLAIN: dict[str, Format] = {
     "/v1/audio/translations": FormFormat("audio.translations", by_sound, is_binary=True),
 }
 _GET = frozenset({"GET"})
+_GET_OR_POST = frozenset({"GET", "POST"})
 _DECISIONS_TOLD = 20
 """Of one batch; a watcher sees what happens, the table holds all of it."""
 _TOLD = {
@@ -68,6 +69,10 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
 
         return Endpoint(path, handle, "gateway", spoken.error_shape, meters_itself=True, adorn=adorn)
 
+    async def below_models(request: Request) -> None:
+        """A model to be looked up, or one that is asked in Google's way."""
+        await (models.get_model(request) if request.method == "GET" else verbs.answer_beside(request))
+
     return [
         endpoint("/v1/chat/completions", ChatFormat()),
         endpoint("/v1/completions", CompletionsFormat()),
@@ -76,7 +81,7 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
         Endpoint("/v1/messages/count_tokens", counts.answer, "gateway", protocols.anthropic, adorn=adorned),
         Endpoint(PREFIX, verbs.answer, "gateway", GENERATE.error_shape, meters_itself=True),
         Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
-        Endpoint("/v1/models/", models.get_model, "gateway", protocols.openai, _GET),
+        Endpoint("/v1/models/", below_models, "gateway", protocols.openai, _GET_OR_POST, meters_itself=True),
     ]
 
 

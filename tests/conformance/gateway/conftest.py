@@ -10,6 +10,7 @@ from tests.fakes.anthropic_provider import anthropic_provider
 from tests.fakes.gemini_provider import KEY as GEMINI_KEY
 from tests.fakes.gemini_provider import MODELS as GEMINIS
 from tests.fakes.gemini_provider import gemini_provider
+from tests.fakes.google_tokens import token_service
 from tests.fakes.model_provider import model_provider
 from tests.house import BOOTSTRAP_KEY, house
 
@@ -71,6 +72,13 @@ providers:
     kind: gemini
     base_url: {gemini_url}/v1beta
     api_key: {GEMINI_KEY}
+  - name: cloud
+    kind: vertex
+    base_url: {gemini_url}/v1
+    api_key: {{env: VERTEX_KEY_FILE}}
+    options: {{project: p1, location: here}}
+    models:
+{geminis}
   - name: away
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
@@ -107,11 +115,18 @@ def gemini():
 
 
 @pytest.fixture(scope="package")
-def home(tmp_path_factory, provider, claude, gemini):
+def google_tokens():
+    with token_service() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory, provider, claude, gemini, google_tokens):
     folder = tmp_path_factory.mktemp("gateway")
     file = folder / "brokle.yaml"
     file.write_text(_configuration(provider.url, claude.url, gemini.url))
     settings = {"BROKLE_CONFIG": str(file), "MOCK_KEY": "sk-mock-1", "BROKLE_EGRESS_ALLOW": "127.0.0.1"}
+    settings["VERTEX_KEY_FILE"] = google_tokens[1]
     with house(folder / "data", workers=2, **settings) as started:
         yield started
 

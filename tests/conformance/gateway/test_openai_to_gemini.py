@@ -1,12 +1,14 @@
 """OpenAI's SDK, answered by Gemini: the provider checks every request by Google's own types."""
 
 import json
+import struct
+from base64 import b64decode
 
 import pytest
 from openai import APIError, BadRequestError, InternalServerError, RateLimitError
 from pydantic import BaseModel
 
-from tests.fakes.gemini_provider import KEY, SEAL, TEXT, THOUGHT
+from tests.fakes.gemini_provider import KEY, SEAL, TEXT, THOUGHT, VECTOR
 from tests.fakes.model_provider import CITIES, WORDS
 from tests.house import BOOTSTRAP_KEY
 
@@ -218,3 +220,20 @@ def test_who_leaves_stops_gemini_too(client, gemini, home, row):
     assert gemini.calls[0].events_sent < 100
     assert (found["status"], found["error_code"]) == (499, "client_closed_request")
     assert 0 < found["output_tokens"] < 100
+
+
+@pytest.mark.parametrize("form", ["float", "base64"])
+def test_embeddings_are_the_same_packed_or_not(client, gemini, row, form):
+    gemini.calls.clear()
+    reply = client.embeddings.with_raw_response.create(
+        model="google/gemini-embedding-001", input=["a", "b"], dimensions=2, encoding_format=form
+    )
+    found = reply.parse()
+    vectors = [entry.embedding for entry in found.data]
+    if form == "base64":
+        vectors = [list(struct.unpack("<2f", b64decode(held))) for held in vectors]
+    assert vectors == [VECTOR[:2], VECTOR[:2]]
+    assert client.embeddings.create(model="google/gemini-embedding-001", input="a").data[0].embedding == VECTOR
+    assert (found.usage.prompt_tokens, found.model) == (5, "google/gemini-embedding-001")
+    assert gemini.calls[0].path == "/v1beta/models/gemini-embedding-001:batchEmbedContents"
+    assert row(reply.headers["x-request-id"])["cost_usd_nanos"] == 5 * 1_250

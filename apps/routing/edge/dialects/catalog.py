@@ -6,6 +6,7 @@ from apps.routing.edge.dialects.anthropic.dialect import Anthropic
 from apps.routing.edge.dialects.gemini.dialect import Gemini
 from apps.routing.edge.dialects.openai.dialect import OpenAI
 from apps.routing.edge.dialects.speech import Dialect
+from apps.routing.edge.dialects.vertex.dialect import Vertex
 
 COMPATIBLE: Final = OpenAI("openai-compatible", "an OpenAI-compatible service")
 _ALL: Final[tuple[Dialect, ...]] = (
@@ -14,6 +15,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     OpenAI("echo", "the echo provider", frozenset({"openai.chat"})),
     Anthropic("anthropic", "Anthropic"),
     Gemini("gemini", "Gemini"),
+    Vertex("vertex", "Vertex AI"),
 )
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
 

@@ -36,10 +36,10 @@ _NATIVE: Final = {
 _IDLE: Final = frozenset({"prompt_cache_key", "prompt_cache_retention", "safety_identifier"})
 
 
-def write_request(conversation: Conversation, model: str, *, title: str) -> bytes:
-    """Raises CannotExpress."""
+def write_request(conversation: Conversation, model: str, *, title: str, is_in_cloud: bool = False) -> bytes:
+    """In Google's cloud calls have labels, and no tiers. Raises CannotExpress."""
     try:
-        return _encode(_Request(conversation, model, Missing(conversation, title)).members())
+        return _encode(_Request(conversation, model, Missing(conversation, title), is_in_cloud=is_in_cloud).members())
     except RecursionError as error:
         raise BadRequest("A schema is nested too deeply") from error
 
@@ -47,11 +47,12 @@ def write_request(conversation: Conversation, model: str, *, title: str) -> byte
 class _Request:
     """One request in the making."""
 
-    __slots__ = ("_body", "_config", "_conversation", "_generation", "_missing")
+    __slots__ = ("_body", "_config", "_conversation", "_generation", "_is_in_cloud", "_missing")
 
-    def __init__(self, conversation: Conversation, model: str, missing: Missing) -> None:
+    def __init__(self, conversation: Conversation, model: str, missing: Missing, *, is_in_cloud: bool) -> None:
         self._conversation = conversation
         self._missing = missing
+        self._is_in_cloud = is_in_cloud
         self._generation: Generation = generation_of(model)
         self._body: dict[str, Any] = {}
         self._config: dict[str, Any] = {}
@@ -151,10 +152,12 @@ class _Request:
     def _put_wishes(self) -> None:
         """Whose call it is stays with us: Gemini has no place for it, and answers the same without."""
         conversation = self._conversation
-        if conversation.metadata:
+        if conversation.metadata and self._is_in_cloud:
+            self._body["labels"] = {name: str(value) for name, value in conversation.metadata.items()}
+        elif conversation.metadata:
             self._missing.note("metadata")
         tier = conversation.service_tier
-        if tier in _TIERS:
+        if tier in _TIERS and not self._is_in_cloud:
             self._body["serviceTier"] = _TIERS[tier]
         elif tier not in {"", "auto"}:
             self._missing.note("service_tier")

@@ -5,17 +5,22 @@ from urllib.parse import quote
 
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
+from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedder
 from apps.routing.edge.dialects.gemini import conversations, replies
+from apps.routing.edge.dialects.gemini.embeddings import GeminiEmbedder
 from apps.routing.edge.dialects.gemini.generate import COUNT, GENERATE, CountFormat, GenerateFormat
 from apps.routing.edge.dialects.gemini.streams import GenerateReader
 from apps.routing.edge.dialects.gemini.wire import refusal_of
+from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import CHAT, Reader
 from apps.routing.edge.reply import Failed, WholeReply
+from brokle.edge.egress import EgressClient
 
 VERBS: Final = {
     CHAT: "generateContent",
     GenerateFormat.operation: "generateContent",
     CountFormat.operation: "countTokens",
+    EMBEDDINGS: "batchEmbedContents",
 }
 _FORMATS: Final = frozenset({GENERATE, COUNT})
 _VERSIONS: Final = ("/v1beta", "/v1")
@@ -37,8 +42,14 @@ class Gemini:
     def headers(self, secret: str, options: dict[str, str]) -> dict[str, str]:
         return key_headers(options.get("auth") or "x-goog-api-key", secret)
 
+    def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
+        return None
+
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return conversations.write_request(conversation, model, title=self.title)
+
+    def embedder(self) -> Embedder | None:
+        return GeminiEmbedder()
 
     def read_whole(self, body: bytes) -> WholeReply:
         return replies.read_whole(body)

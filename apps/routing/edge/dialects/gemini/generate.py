@@ -23,6 +23,7 @@ from brokle.kernel.errors import BadRequest, BrokleError, NotFound
 GENERATE: Final = "gemini.generate"
 COUNT: Final = "gemini.count_tokens"
 PREFIX: Final = "/v1beta/models/"
+"""Newer editions of Google's SDK leave the word out: below `/v1/models/` these addresses are known too."""
 STREAM: Final = "streamGenerateContent"
 
 _OURS: Final = ("brokle", "drop_unsupported")
@@ -62,7 +63,7 @@ _decoder: Final = msgspec.json.Decoder(_LightAsk)
 
 def called(path: str) -> tuple[str, str]:
     """The model and the verb of an address; a model's own name may hold `/` and `:`. Raises NotFound."""
-    model, colon, verb = path.removeprefix(PREFIX).rpartition(":")
+    model, colon, verb = path.partition("/models/")[2].rpartition(":")
     if not colon or not model:
         raise NotFound("The address ends in a model and what to do with it: …/models/{model}:generateContent")
     return model, verb

@@ -21,7 +21,7 @@ def json_schema_of(schema: Any) -> Any:
         return schema
     found: dict[str, Any] = {}
     for given, held in schema.items():
-        name = _NAMES.get(given, given)
+        name = _NAMES.get(given) or str(given)
         if name == "type" and isinstance(held, str):
             found[name] = held.lower()
         elif name == "properties" and isinstance(held, dict):
