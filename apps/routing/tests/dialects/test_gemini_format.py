@@ -19,7 +19,7 @@ from apps.routing.edge.conversation import (
     Turn,
 )
 from apps.routing.edge.dialects.gemini.candidates import GenerateWriter, write_whole
-from apps.routing.edge.dialects.gemini.generate import called
+from apps.routing.edge.dialects.gemini.generate import GenerateFormat, called
 from apps.routing.edge.dialects.gemini.passage import Passage
 from apps.routing.edge.dialects.gemini.requests import read_request
 from apps.routing.edge.dialects.sse import Events
@@ -34,6 +34,7 @@ from apps.routing.edge.reply import (
     WholeReply,
 )
 from apps.routing.edge.usage import Usage
+from brokle.edge.http import Request
 from brokle.kernel.errors import BadRequest, NotFound
 from tests.fakes.gemini_provider import SEAL, answer, chunks, event
 
@@ -65,6 +66,22 @@ def test_a_models_name_may_hold_strokes_and_colons(path, found):
 def test_an_address_without_model_or_verb_is_not_found(path):
     with pytest.raises(NotFound):
         called(path)
+
+
+@pytest.mark.parametrize(
+    ("members", "needs"),
+    [
+        ({}, set()),
+        ({"contents": [{"parts": [{"inline_data": {"mime_type": "image/png", "data": ""}}]}]}, {"image-input"}),
+        ({"tools": [{"functionDeclarations": [{"name": "a"}]}]}, {"tools"}),
+        ({"generationConfig": {"responseJsonSchema": {"type": "object"}}}, {"structured-output"}),
+        ({"generationConfig": {"response_schema": {"type": "OBJECT"}}}, {"structured-output"}),
+    ],
+)
+def test_what_a_model_must_be_able_to_do_is_seen(members, needs):
+    request = Request({"method": "POST", "path": "/v1beta/models/m:generateContent", "headers": []}, None, None)
+    body = json.dumps({"contents": SAID_HI, **members}).encode()
+    assert GenerateFormat().read_ask(request, body).needs(body) == needs
 
 
 def test_contents_are_turns_in_either_spelling():

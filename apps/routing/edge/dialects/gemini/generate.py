@@ -1,5 +1,6 @@
 """`POST /v1beta/models/{model}:generateContent`, the format: how callers ask, and how they are answered."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -27,6 +28,12 @@ PREFIX: Final = "/v1beta/models/"
 STREAM: Final = "streamGenerateContent"
 
 _OURS: Final = ("brokle", "drop_unsupported")
+_SIGNS: Final = {
+    "image-input": re.compile(rb'"mime_?[tT]ype"\s*:\s*"image/'),
+    "audio-input": re.compile(rb'"mime_?[tT]ype"\s*:\s*"audio/'),
+    "tools": re.compile(rb'"function_?[dD]eclarations"\s*:\s*\[\s*\{'),
+    "structured-output": re.compile(rb'"response_?(?:[jJ]son_?)?[sS]chema"\s*:\s*\{'),
+}
 _NO_KEY: Final = "Send the key in the header x-goog-api-key; a key in the address (?key=) is not read"
 
 
@@ -96,6 +103,7 @@ class GenerateFormat(WholeBody):
             is_stream=verb == STREAM,
             input_size=light.input_size,
             output_bound=light.output_bound,
+            needs=_needs,
             light=light,
         )
 
@@ -161,6 +169,10 @@ class CountFormat(GenerateFormat):
 
 
 _members: Final[Any] = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _needs(body: bytes) -> frozenset[str]:
+    return frozenset(name for name, sign in _SIGNS.items() if sign.search(body))
 
 
 def _conversation(ask: Ask) -> Conversation:
