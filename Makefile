@@ -93,6 +93,10 @@ bench: .venv/.ready ## Measure every figure of docs/benchmarks.md (needs wrk; a 
 	@$(UV) sync --locked --quiet --group bench
 	@for figure in egress edge spool snapshot revocation api webhooks websocket login clickhouse watching cold_start; do $(BIN)/python -m bench.$$figure || exit 1; done
 
+.PHONY: bench-gateway
+bench-gateway: .venv/.ready ## The gateway beside LiteLLM, Portkey and TensorZero (installs them into .bench; needs wrk and npm)
+	@$(BIN)/python -m bench.gateway
+
 .PHONY: test-modes
 test-modes: .venv/.ready ## The marked subset with ee/ deleted and with a test license
 	@tests/run-modes

@@ -21,32 +21,17 @@ class OrgsConfig(AppConfig):
             AccountDeletionCheck,
             PersonCredential,
             Seed,
-            SettingsTab,
             SnapshotPart,
             StartStep,
             account_deletion_checks,
             api_principal,
             person_credentials,
             seeds,
-            settings_tabs,
             snapshot_parts,
             start_steps,
-            user_settings_tabs,
         )
 
-        tabs = (
-            SettingsTab("general", gettext_noop("General"), "settings"),
-            SettingsTab("members", gettext_noop("Members"), "settings-members", "members.read"),
-            SettingsTab("projects", gettext_noop("Projects"), "settings-projects"),
-            SettingsTab("keys", gettext_noop("API keys"), "settings-keys", "keys.read"),
-            SettingsTab("audit", gettext_noop("Audit log"), "settings-audit", "audit.read"),
-        )
-        for order, tab in enumerate(tabs, start=1):
-            settings_tabs.register(tab.key, tab, order=900 if tab.key == "audit" else order * 10)
-        tokens_tab = SettingsTab("tokens", gettext_noop("Personal tokens"), "settings-tokens")
-        user_settings_tabs.register("tokens", tokens_tab, order=60)
-        told_tab = SettingsTab("notifications", gettext_noop("Notifications"), "notification-preferences")
-        user_settings_tabs.register("notifications", told_tab, order=70)
+        self._open_settings()
         self._tell_others()
         self._serve_operators()
         self._read_files()
@@ -61,6 +46,23 @@ class OrgsConfig(AppConfig):
             "orgs", AccountDeletionCheck("last owner", find_obstacle_to_leaving, hold_owned)
         )
         seeds.register("orgs", Seed(PROFILES, seed_organization))
+
+    def _open_settings(self) -> None:
+        from brokle.kernel.extensions import SettingsTab, settings_tabs, user_settings_tabs
+
+        tabs = (
+            SettingsTab("general", gettext_noop("General"), "settings"),
+            SettingsTab("members", gettext_noop("Members"), "settings-members", "members.read"),
+            SettingsTab("projects", gettext_noop("Projects"), "settings-projects"),
+            SettingsTab("keys", gettext_noop("API keys"), "settings-keys", "keys.read"),
+            SettingsTab("audit", gettext_noop("Audit log"), "settings-audit", "audit.read"),
+        )
+        for order, tab in enumerate(tabs, start=1):
+            settings_tabs.register(tab.key, tab, order=900 if tab.key == "audit" else order * 10)
+        tokens_tab = SettingsTab("tokens", gettext_noop("Personal tokens"), "settings-tokens")
+        user_settings_tabs.register("tokens", tokens_tab, order=60)
+        told_tab = SettingsTab("notifications", gettext_noop("Notifications"), "notification-preferences")
+        user_settings_tabs.register("notifications", told_tab, order=70)
 
     def _read_files(self) -> None:
         from apps.orgs.services.configuration import KeyEntry, apply_keys

@@ -36,6 +36,18 @@ class ProjectRef:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """A key that holds, and where."""
+
+    key_id: str
+    project_id: str
+    project_slug: str
+    environment_id: str
+    environment_slug: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedKey:
     """The only moment a key is seen whole."""
 

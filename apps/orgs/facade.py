@@ -6,7 +6,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
-from apps.orgs.contracts import EnvironmentRef, ProjectRef, Standing
+from apps.orgs.contracts import EnvironmentRef, KeyPlace, ProjectRef, Standing
 from apps.orgs.selectors import access, keys, organizations, projects
 from apps.orgs.services import first_start
 
@@ -83,3 +83,8 @@ def find_project_of_environment(*, organization_id: str, environment_id: str) ->
 def find_organization_by_slug(*, slug: str) -> str | None:
     """Its id; for commands of the operator."""
     return organizations.find_organization_by_slug(slug=slug)
+
+
+def list_key_places(*, organization_id: str) -> list[KeyPlace]:
+    """Where the organization's keys stand; for whoever seeds data of theirs."""
+    return keys.list_key_places(organization_id=organization_id)

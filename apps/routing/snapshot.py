@@ -10,6 +10,7 @@ from apps.orgs import facade as orgs
 from apps.routing.edge.book import (
     BookRecord,
     CredentialRecord,
+    LimitRecord,
     ModelRecord,
     ProviderRecord,
     RouteRecord,
@@ -18,8 +19,9 @@ from apps.routing.edge.book import (
 )
 from apps.routing.edge.catalogue import OBJECT
 from apps.routing.edge.prices import FREE
-from apps.routing.models import CatalogueVersion, Credential, Provider, ProviderModel, Route, RouteVersion
+from apps.routing.models import CatalogueVersion, Credential, Provider, ProviderModel, Route, RouteVersion, UsageLimit
 from apps.routing.selectors.credentials import sealed_for_edge
+from apps.routing.selectors.limits import limits_at
 from apps.routing.selectors.price_list import price_of_usd
 from apps.routing.selectors.providers import address_of, auth_of, dialect_of
 
@@ -35,8 +37,9 @@ def compile_books() -> Iterator[tuple[str, bytes]]:
     """Only projects that can call anything of their own have a book."""
     providing = set(Provider.objects.across_organizations().values_list("organization_id", flat=True))
     routed = set(Route.objects.across_organizations().values_list("project_id", flat=True))
+    limited = set(UsageLimit.objects.across_organizations().values_list("organization_id", flat=True))
     for organization_id, project_id in orgs.list_projects_everywhere():
-        if organization_id not in providing and project_id not in routed:
+        if organization_id not in providing | limited and project_id not in routed:
             continue
         book = _book(organization_id, project_id)
         if book is not None:
@@ -58,7 +61,8 @@ def compile_catalogues() -> Iterator[tuple[str, bytes]]:
 def _book(organization_id: str, project_id: str) -> bytes | None:
     providers = [_provider(provider) for provider in _providers(organization_id, project_id)]
     routes = [_route(route) for route in _routes(organization_id, project_id)]
-    return encode_book(BookRecord(project_id, providers, routes)) if providers or routes else None
+    limits = [_limit(limit) for limit in limits_at(organization_id, project_id=project_id).order_by("id")]
+    return encode_book(BookRecord(project_id, providers, routes, limits)) if providers or routes or limits else None
 
 
 def _providers(organization_id: str, project_id: str) -> QuerySet[Provider]:
@@ -115,6 +119,10 @@ def _route(held: tuple[Route, dict[str, Any]]) -> RouteRecord:
         _json(definition.get("cache")),
         _json({name: definition[name] for name in _SETTINGS if name in definition}),
     )
+
+
+def _limit(held: UsageLimit) -> LimitRecord:
+    return LimitRecord(held.id, held.name, held.subject, held.measured, held.amount, held.window, held.only)
 
 
 def _target(target: dict[str, Any]) -> TargetRecord:

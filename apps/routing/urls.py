@@ -1,7 +1,7 @@
 from django.urls import path
 
 from apps.routing import views
-from apps.routing.endpoints import catalogue, credentials, models, providers, recosting, routes
+from apps.routing.endpoints import catalogue, credentials, limits, models, providers, recosting, routes
 
 _ITEM = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
 _LIST = {"get": "list", "post": "create"}
@@ -48,6 +48,8 @@ urlpatterns = [
     path(f"{_ROUTE}/explain", Routes.as_view({"post": "explain"}), name="api-route-explain"),
     path(f"{_ROUTE}/versions", Versions.as_view({"get": "list"}), name="api-route-versions"),
     path(f"{_ROUTE}/versions/<int:number>", Versions.as_view({"get": "retrieve"}), name="api-route-version"),
+    path("api/v1/limits", limits.LimitEndpoints.as_view(_LIST), name="api-limits"),
+    path("api/v1/limits/<id:limit_id>", limits.LimitEndpoints.as_view(_ITEM), name="api-limit"),
     path("api/v1/recostings", Recostings.as_view(_LIST), name="api-recostings"),
     path("api/v1/recostings/<id:recosting_id>", Recostings.as_view({"get": "retrieve"}), name="api-recosting"),
     path("<slug:organization>/", views.overview, name="overview"),

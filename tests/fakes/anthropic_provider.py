@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from anthropic.types import MessageCountTokensParams
+from anthropic.types.beta.message_create_params import MessageCreateParamsBase as BetaParams
 from anthropic.types.message_create_params import MessageCreateParamsBase
 from pydantic import TypeAdapter, ValidationError
 
@@ -33,7 +34,9 @@ TEXT = "".join(WORDS)
 # Taken by the edition of 2023-06-01 and gone from the later one, whose types the SDK carries.
 _SAMPLING = {"temperature", "top_p", "top_k"}
 _ask = TypeAdapter(MessageCreateParamsBase)
+_beta = TypeAdapter(BetaParams)
 _count = TypeAdapter(MessageCountTokensParams)
+_held: dict[str, list[dict[str, Any]]] = {}
 
 
 class _Refused(Exception):
@@ -48,8 +51,11 @@ def check(call: Call) -> None:
         raise _Refused("sampling: Extra inputs are not permitted")
     if not 0 <= sampling.get("temperature", 0) <= 1:
         raise _Refused("temperature: range: 0..1")
-    is_count = call.path.endswith("/count_tokens")
-    kind, adapter = (MessageCountTokensParams, _count) if is_count else (MessageCreateParamsBase, _ask)
+    kind, adapter = (MessageCreateParamsBase, _ask)
+    if call.path.endswith("/count_tokens"):
+        kind, adapter = MessageCountTokensParams, _count
+    elif "anthropic-beta" in call.headers:
+        kind, adapter = BetaParams, _beta
     body.pop("stream", None)
     unknown = body.keys() - kind.__annotations__.keys() - {"x_vendor"}
     if unknown:
@@ -173,6 +179,9 @@ class _Handler(Handler):
             return refuse(401, "authentication_error", "invalid x-api-key")
         if "anthropic-version" not in call.headers:
             return refuse(400, "invalid_request_error", "anthropic-version: header is required")
+        thread = call.body.get("thread") or {}
+        if thread.get("type") == "continue":
+            call.body["messages"] = _held[thread["previous_message_id"]] + call.body["messages"]
         try:
             check(call)
         except _Refused as error:
@@ -184,6 +193,8 @@ class _Handler(Handler):
 
 def _answer(handler: Handler, call: Call) -> None:
     found = message(call)
+    if call.body.get("thread"):
+        _held[found["id"]] = [*call.body["messages"], {"role": "assistant", "content": found["content"]}]
     if not call.body.get("stream"):
         handler.answer(200, whole(found), request_id="req_upstream")
         return

@@ -2,7 +2,7 @@
 
 from django.db.models import QuerySet
 
-from apps.orgs.contracts import EnvironmentRef
+from apps.orgs.contracts import EnvironmentRef, KeyPlace
 from apps.orgs.models import ApiKey
 
 
@@ -17,3 +17,11 @@ def list_key_names(*, organization_id: str, key_ids: list[str]) -> dict[str, str
 
 def find_newest_key(place: EnvironmentRef) -> ApiKey | None:
     return keys_of(place).filter(revoked_at__isnull=True).order_by("-id").first()
+
+
+def list_key_places(*, organization_id: str) -> list[KeyPlace]:
+    rows = ApiKey.objects.of(organization_id).filter(revoked_at__isnull=True).select_related("project", "environment")
+    return [
+        KeyPlace(key.id, key.project_id, key.project.slug, key.environment_id, key.environment.slug, tuple(key.scopes))
+        for key in rows.order_by("id")
+    ]

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
+from apps.routing.edge.book import LimitRecord
 from apps.routing.edge.plan import Plan
 from apps.routing.edge.usage import Usage
 from brokle.edge.dispatch import rate_headers
@@ -19,6 +21,7 @@ log = logging.getLogger("brokle.routing.admission")
 
 _NANOS_PER_MICRO: Final = 1_000
 _MINUTE_MS: Final = 60_000
+_SPANS_MS: Final = {"minute": _MINUTE_MS, "hour": 60 * _MINUTE_MS, "day": 24 * 60 * _MINUTE_MS}
 _FIRST_LOOK_S: Final = 0.01
 _LONGEST_LOOK_S: Final = 0.1
 _PATIENCE_S: Final = 30.0
@@ -48,70 +51,71 @@ class Estimate:
         return min(upstream.price.cost_nanos(Usage(input=self.input)) for upstream in plan.upstreams)
 
 
+class Taken(NamedTuple):
+    """A limit, what of the call counts towards it, and how its refusal reads."""
+
+    limit: Limit
+    measured: str
+    words: str
+
+
 class Admission:
     """The limits one call has taken. Nothing is taken where a key has no limits beyond its rate."""
 
-    __slots__ = ("_budget", "_limiter", "_tokens", "is_settled")
+    __slots__ = ("_limiter", "_taken")
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
-        self._budget: Limit | None = None
-        self._tokens: Limit | None = None
-        self.is_settled = False
+        self._taken: list[Taken] = []
 
-    async def take(self, request: Request, plan: Plan, estimate: Estimate) -> None:
+    async def take(self, request: Request, user: str, plan: Plan, estimate: Estimate) -> None:
         """Waits where it depends on calls under way; raises where the answer is no."""
         principal = request.principal
-        if not principal.is_metered:
+        if not principal.is_metered and not plan.limits:
             return
-        limits = self._limits(principal, request.request_id, plan, estimate)
+        taken = self._of_key(principal, request.request_id, plan, estimate) if principal.is_metered else []
+        taken += of_rules(request, user, plan, estimate)
+        if not taken:
+            return
+        limits = [one.limit for one in taken]
         try:
             verdict = await self._ask(limits)
         except UnableToCheckLimits as error:
-            self._without_redis(error)
+            _without_redis(taken, error)
             return
         request.extra_headers.extend(_headers(limits, verdict))
         if not verdict.allowed:
-            self._budget = self._tokens = None
-            raise _refusal(limits[verdict.refused], principal, verdict)
+            raise _refusal(taken[verdict.refused], verdict)
+        self._taken = [one for one in taken if one.measured != "requests"]
 
     async def settle(self, usage: Usage, cost_nanos: int) -> None:
         """Off the path of the answer. A call that failed gives back all it held."""
-        self.is_settled = True
-        taken = []
-        if self._budget is not None:
-            taken.append((self._budget, cost_nanos))
-        if self._tokens is not None:
-            taken.append((self._tokens, usage.total))
+        taken, self._taken = self._taken, []
         if not taken:
             return
+        actual = {"tokens": usage.total, "usd": cost_nanos, "parallel": 0}
         try:
-            await self._limiter.settle(taken)
+            await self._limiter.settle([(one.limit, actual[one.measured]) for one in taken])
         except RedisDown as error:
             log.warning("limits not settled", extra={"reason": str(error)})
 
-    def _limits(self, principal: Principal, holder: str, plan: Plan, estimate: Estimate) -> list[Limit]:
-        limits = list(principal.rates)
+    def _of_key(self, principal: Principal, holder: str, plan: Plan, estimate: Estimate) -> list[Taken]:
+        """What the key itself says."""
+        taken = [
+            Taken(limit, "requests", f"This key may use {limit.amount} requests a minute") for limit in principal.rates
+        ]
         if principal.tokens_per_minute:
-            wanted = min(estimate.input, principal.tokens_per_minute)
-            self._tokens = Limit(
-                "rate", f"tpm:{principal.key_id}", principal.tokens_per_minute, _MINUTE_MS, max(1, wanted)
-            )
-            limits.append(self._tokens)
+            amount = principal.tokens_per_minute
+            wanted = max(1, min(estimate.input, amount))
+            limit = Limit("rate", f"tpm:{principal.key_id}", amount, _MINUTE_MS, wanted)
+            taken.append(Taken(limit, "tokens", f"This key may use {amount} tokens a minute"))
         if principal.budget_usd_micros:
-            start, end_ms = window_of(principal.budget_window, datetime.now(UTC))
-            self._budget = Limit(
-                "budget",
-                f"budget:{principal.key_id}:{start}",
-                principal.budget_usd_micros * _NANOS_PER_MICRO,
-                end_ms,
-                cost=estimate.bound_nanos(plan),
-                holder=holder,
-                least=estimate.least_nanos(plan),
-                hold_ms=int(plan.timeout_s * 1000) + _MINUTE_MS,
-            )
-            limits.append(self._budget)
-        return limits
+            window = principal.budget_window
+            name = f"budget:{principal.key_id}"
+            limit = budget(name, principal.budget_usd_micros, window, holder, plan, estimate)
+            spent = f"${principal.budget_usd_micros / 1e6:.2f}"
+            taken.append(Taken(limit, "usd", f"The budget of this key, {spent} a {window}, is spent"))
+        return taken
 
     async def _ask(self, limits: list[Limit]) -> Verdict:
         packed = pack_check(limits)
@@ -124,12 +128,66 @@ class Admission:
             await asyncio.sleep(pause_s * (0.5 + random.random()))  # noqa: S311 - jitter is no secret
             pause_s = min(_LONGEST_LOOK_S, pause_s * 1.5)
 
-    def _without_redis(self, error: UnableToCheckLimits) -> None:
-        """Rates are let go, money is not: a budget that nobody counts is none."""
-        log.warning("limits not checked", extra={"reason": str(error)})
-        has_budget, self._budget, self._tokens = self._budget is not None, None, None
-        if has_budget:
-            raise Unavailable("The budget of this key cannot be checked right now", retry_after_s=1) from error
+
+def _without_redis(taken: Sequence[Taken], error: UnableToCheckLimits) -> None:
+    """Rates are let go, money is not: a budget that nobody counts is none."""
+    log.warning("limits not checked", extra={"reason": str(error)})
+    if any(one.measured == "usd" for one in taken):
+        raise Unavailable("The budget of this call cannot be checked right now", retry_after_s=1) from error
+
+
+def of_rules(request: Request, user: str, plan: Plan, estimate: Estimate) -> list[Taken]:
+    """What the project and the organization say of this call."""
+    if not plan.limits:
+        return []
+    principal, first = request.principal, plan.upstreams[0]
+    subjects = {
+        "key": principal.key_id,
+        "user": user,
+        "route": plan.route,
+        "model": first.label,
+        "provider": first.provider,
+        "project": principal.project_id,
+        "organization": principal.organization_id,
+    }
+    taken = []
+    for rule in plan.limits:
+        whose = subjects.get(rule.subject, "")
+        if whose and rule.only in {"", whose}:
+            limit = _limit_of(rule, f"{rule.limit_id}:{whose}", request.request_id, plan, estimate)
+            taken.append(Taken(limit, rule.measured, _words(rule)))
+    return taken
+
+
+def _limit_of(rule: LimitRecord, name: str, holder: str, plan: Plan, estimate: Estimate) -> Limit:
+    if rule.measured == "usd":
+        return budget(name, rule.amount, rule.window, holder, plan, estimate)
+    if rule.measured == "parallel":
+        return Limit("parallel", name, rule.amount, int(plan.timeout_s * 1000) + _MINUTE_MS, holder=holder)
+    wanted = max(1, min(estimate.input, rule.amount)) if rule.measured == "tokens" else 1
+    return Limit("rate", name, rule.amount, _SPANS_MS.get(rule.window, _MINUTE_MS), wanted)
+
+
+def _words(rule: LimitRecord) -> str:
+    if rule.measured == "usd":
+        return f"The budget `{rule.name}`, ${rule.amount / 1e6:.2f} a {rule.window} for each {rule.subject}, is spent"
+    if rule.measured == "parallel":
+        return f"The limit `{rule.name}` lets {rule.amount} calls at once for each {rule.subject}"
+    return f"The limit `{rule.name}` lets {rule.amount} {rule.measured} a {rule.window} for each {rule.subject}"
+
+
+def budget(name: str, micros: int, window: str, holder: str, plan: Plan, estimate: Estimate) -> Limit:
+    start, end_ms = window_of(window, datetime.now(UTC))
+    return Limit(
+        "budget",
+        f"{name}:{start}",
+        micros * _NANOS_PER_MICRO,
+        end_ms,
+        cost=estimate.bound_nanos(plan),
+        holder=holder,
+        least=estimate.least_nanos(plan),
+        hold_ms=int(plan.timeout_s * 1000) + _MINUTE_MS,
+    )
 
 
 def window_of(window: str, now: datetime) -> tuple[str, int]:
@@ -159,12 +217,7 @@ def _headers(limits: list[Limit], verdict: Verdict) -> list[Header]:
     return found
 
 
-def _refusal(limit: Limit, principal: Principal, verdict: Verdict) -> BrokleError:
+def _refusal(one: Taken, verdict: Verdict) -> BrokleError:
     wait_s = 1.0 if verdict.must_wait else max(0.001, verdict.retry_after_ms / 1000)
-    if limit.kind == "budget":
-        spent = f"${principal.budget_usd_micros / 1e6:.2f}"
-        return BudgetSpent(
-            f"The budget of this key, {spent} a {principal.budget_window}, is spent", retry_after_s=wait_s
-        )
-    unit = "tokens" if limit.name.startswith("tpm:") else "requests"
-    return RateLimited(f"This key may use {limit.amount} {unit} a minute", retry_after_s=wait_s)
+    kind = BudgetSpent if one.measured == "usd" else RateLimited
+    return kind(one.words, retry_after_s=wait_s)

@@ -73,10 +73,23 @@ class RouteRecord(msgspec.Struct, array_like=True, frozen=True):
     settings: bytes = b""
 
 
+class LimitRecord(msgspec.Struct, array_like=True, frozen=True):
+    """So much of what is measured in a window, for each of the subject or for the one that `only` names."""
+
+    limit_id: str
+    name: str
+    subject: str
+    measured: str
+    amount: int
+    window: str = ""
+    only: str = ""
+
+
 class BookRecord(msgspec.Struct, array_like=True, frozen=True):
     project_id: str
     providers: list[ProviderRecord] = []
     routes: list[RouteRecord] = []
+    limits: list[LimitRecord] = []
 
 
 _decoder: Final = msgspec.msgpack.Decoder(BookRecord)

@@ -57,7 +57,8 @@ class Switchboard:
         account = Account(request, ask, spoken.endpoint, plan, self._records)
         call = Call(request, spoken, ask, plan, account)
         try:
-            await admission.take(request, plan, Estimate(account.estimated_input, ask.output_bound))
+            estimate = Estimate(account.estimated_input, ask.output_bound)
+            await admission.take(request, ask.user or ask.controls.user, plan, estimate)
             await call.run()
         except Refusal as refusal:
             await call.refuse(refusal)

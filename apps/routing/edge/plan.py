@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from apps.routing.edge.book import BookRecord, ModelRecord, ProviderRecord
+from apps.routing.edge.book import BookRecord, LimitRecord, ModelRecord, ProviderRecord
 from apps.routing.edge.conditions import Facts
 from apps.routing.edge.route import USUAL_CAUSES, Route
 from apps.routing.edge.upstreams import Door, EchoUpstream, Upstream, Workshop
@@ -32,6 +32,7 @@ class Plan:
     __slots__ = (
         "causes",
         "hedge_after_s",
+        "limits",
         "retries",
         "route",
         "shadow",
@@ -43,6 +44,7 @@ class Plan:
 
     def __init__(self, upstreams: list[Upstream], route: Route | None = None) -> None:
         self.upstreams = upstreams
+        self.limits: Sequence[LimitRecord] = ()
         self.route = self.strategy = ""
         self.version = self.retries = 0
         self.timeout_s = DEFAULT_TIMEOUT_S
@@ -90,10 +92,11 @@ class _Shelf:
 class Book:
     """A project's routes, providers and models, ready to be asked."""
 
-    __slots__ = ("_records", "_routes", "_shelves")
+    __slots__ = ("_limits", "_records", "_routes", "_shelves")
 
     def __init__(self, record: BookRecord, workshop: Workshop) -> None:
         self._shelves = {provider.name: _Shelf(provider, workshop) for provider in record.providers}
+        self._limits = record.limits
         self._records = {route.name: route for route in record.routes}
         self._routes: dict[str, Route] = {}
 
@@ -105,6 +108,11 @@ class Book:
 
     def plan(self, name: str, facts: Callable[[], Facts]) -> Plan:
         """A route's name comes first, then `provider/model`, then a model that some provider lists."""
+        found = self._planned(name, facts)
+        found.limits = self._limits
+        return found
+
+    def _planned(self, name: str, facts: Callable[[], Facts]) -> Plan:
         route = self.route(name)
         if route is not None:
             return self._along(route, facts())

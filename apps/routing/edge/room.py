@@ -61,7 +61,8 @@ _TOLD = {
 def open_room(runtime: Runtime) -> list[Endpoint]:
     books = Books(runtime)
     switchboard, models = Switchboard(runtime, books), Models(books)
-    counts, verbs = Counts(switchboard, CountFormat(), estimate), Verbs(switchboard)
+    counts = Counts(switchboard, runtime.limiter, CountFormat(), estimate)
+    verbs = Verbs(switchboard, runtime.limiter)
 
     def endpoint(path: str, spoken: Format, adorn: Adorn | None = None) -> Endpoint:
         async def handle(request: Request) -> None:
@@ -78,7 +79,14 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
         endpoint("/v1/completions", CompletionsFormat()),
         *(endpoint(path, spoken) for path, spoken in _PLAIN.items()),
         endpoint("/v1/messages", MessagesFormat(), adorned),
-        Endpoint("/v1/messages/count_tokens", counts.answer, "gateway", protocols.anthropic, adorn=adorned),
+        Endpoint(
+            "/v1/messages/count_tokens",
+            counts.answer,
+            "gateway",
+            protocols.anthropic,
+            meters_itself=True,
+            adorn=adorned,
+        ),
         Endpoint(PREFIX, verbs.answer, "gateway", GENERATE.error_shape, meters_itself=True),
         Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
         Endpoint("/v1/models/", below_models, "gateway", protocols.openai, _GET_OR_POST, meters_itself=True),

@@ -13,15 +13,16 @@ from apps.routing.edge.dialects.gemini.generate import STREAM, CountFormat, Gene
 from apps.routing.edge.dialects.speech import Format
 from brokle.edge.dispatch import answer_error
 from brokle.edge.http import Request
+from brokle.edge.limits import Limiter
 from brokle.kernel.errors import BrokleError, NotFound
 
 GENERATE: Final[Format] = GenerateFormat()
 
 
 class Verbs:
-    def __init__(self, switchboard: Switchboard) -> None:
+    def __init__(self, switchboard: Switchboard, limiter: Limiter) -> None:
         self._switchboard = switchboard
-        self._counts = Counts(switchboard, CountFormat(), _counted)
+        self._counts = Counts(switchboard, limiter, CountFormat(), _counted)
 
     async def answer(self, request: Request) -> None:
         _, verb = called(request.path)

@@ -1,4 +1,5 @@
 from apps.routing.models.catalogue import CatalogueModel, CatalogueProvider, CatalogueVersion, ListPrice
+from apps.routing.models.limits import Measured, Subject, UsageLimit, Window
 from apps.routing.models.providers import Credential, DataKey, Owner, Provider, ProviderModel
 from apps.routing.models.recostings import Recosting, RecostingStatus
 from apps.routing.models.routes import Route, RouteVersion, Strategy
@@ -10,6 +11,7 @@ __all__ = [
     "Credential",
     "DataKey",
     "ListPrice",
+    "Measured",
     "Owner",
     "Provider",
     "ProviderModel",
@@ -18,4 +20,7 @@ __all__ = [
     "Route",
     "RouteVersion",
     "Strategy",
+    "Subject",
+    "UsageLimit",
+    "Window",
 ]

@@ -82,7 +82,12 @@ providers:
   - name: away
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
+limits:
+  - {{name: each-user, per: user, requests: 5, window: hour}}
+  - {{name: slow-model, per: model, only: mock/endless, parallel: 3}}
+  - {{name: trial-route, per: route, only: trial, usd: 0.30, window: total}}
 routes:
+  - {{name: trial, targets: [{{model: mock/ten-cents}}]}}
   - {{name: fast, targets: [{{model: mock/gpt-4o-mini}}]}}
   - {{name: patient, retries: 2, targets: [{{model: mock/rate-limited-briefly}}]}}
   - {{name: safe, targets: [{{model: mock/broken}}, {{model: away/any}}, {{model: mock/gpt-4o-mini}}]}}

@@ -10,8 +10,10 @@ from anthropic import (
     InternalServerError,
     NotFoundError,
     RateLimitError,
+    beta_tool,
 )
 
+from tests.conformance.gateway.test_limits import LOOKS, issue
 from tests.fakes.model_provider import CITIES, WORDS
 from tests.house import BOOTSTRAP_KEY
 
@@ -276,19 +278,10 @@ def test_who_leaves_stops_the_upstream_too(anthropic, provider, home, row):
     assert 0 < found["output_tokens"] < 100
 
 
-def test_limits_are_told_in_anthropics_headers_too(home, client):
-    body = json.dumps({"name": "counted", "scopes": ["gateway"], "requests_per_minute": 1000}).encode()
-    admin = {"authorization": f"Bearer {BOOTSTRAP_KEY}", "content-type": "application/json"}
-    key = home.request("POST", "/api/v1/keys", body, admin).json()["value"]
+def test_limits_are_told_in_anthropics_headers_too(home):
+    key = issue(home, requests_per_minute=1000)
     asked = json.dumps({"model": GPT, "max_tokens": 9, "messages": HI}).encode()
-    answers = []
-
-    def is_known():
-        answers.append(home.request("POST", "/v1/messages", asked, {"x-api-key": key}))
-        return answers[-1].status == 200
-
-    home.wait_for(is_known)
-    headers = answers[-1].headers
+    headers = home.request("POST", "/v1/messages", asked, {"x-api-key": key}).headers
     assert headers["anthropic-ratelimit-requests-limit"] == headers["x-ratelimit-limit-requests"] == "1000"
     assert headers["anthropic-ratelimit-requests-remaining"] == headers["x-ratelimit-remaining-requests"]
     assert headers["anthropic-ratelimit-requests-reset"].endswith("Z")
@@ -304,3 +297,32 @@ def test_tokens_are_estimated_where_nobody_counts_them(anthropic, provider):
     assert provider.calls == []
     with pytest.raises(NotFoundError):
         anthropic.messages.count_tokens(model="mock/nope", messages=HI)
+
+
+@pytest.mark.parametrize("model", [GPT, "claude/claude-sonnet-4-6"])
+def test_a_count_is_one_request_and_costs_nothing(home, model):
+    key = issue(home, requests_per_minute=50, budget_usd_micros=1_000_000, budget_window="day")
+    asked = json.dumps({"model": model, "messages": HI}).encode()
+    left = [
+        home.request("POST", "/v1/messages/count_tokens", asked, {"x-api-key": key}).headers[name]
+        for name in ("anthropic-ratelimit-requests-remaining", "x-ratelimit-remaining-requests")
+    ]
+    assert [int(number) for number in left] == [50 - LOOKS - 1, 50 - LOOKS - 2]
+
+
+@pytest.mark.parametrize("model", ["mock/tool-caller", "claude/claude-sonnet-4-6"])
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_the_sdks_own_agent_runs_its_loop(anthropic, model, is_stream):
+    asked = []
+
+    @beta_tool
+    def weather(city: str) -> str:
+        """The weather of a city."""
+        asked.append(city)
+        return "sunny"
+
+    runner = anthropic.beta.messages.tool_runner(
+        model=model, max_tokens=100, tools=[weather], messages=HI, stream=is_stream
+    )
+    final = runner.until_done()
+    assert (asked, final.content[-1].text, final.stop_reason) == (CITIES, TEXT, "end_turn")

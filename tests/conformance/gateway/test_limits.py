@@ -1,6 +1,7 @@
 """Rates and budgets are exact, however many call at once and whichever process answers."""
 
 import asyncio
+import http.client
 import json
 import time
 from collections import Counter
@@ -85,3 +86,50 @@ async def test_a_rate_of_tokens_counts_what_was_really_used(home):
     # Each call uses 18; a sixth would begin at 90 of 100 and is guessed at some 10 by its length.
     assert codes[:5] == ["ok"] * 5
     assert "rate_limit_exceeded" in codes
+
+
+async def test_each_user_has_a_limit_of_their_own_across_processes(home):
+    async with AsyncOpenAI(base_url=f"{home.url}/v1", api_key=BOOTSTRAP_KEY, max_retries=0) as client:
+
+        async def one(user):
+            try:
+                await client.chat.completions.create(model="mock/gpt-4o-mini", messages=HI, user=user)
+            except RateLimitError as error:
+                return f"{user} {error.code}"
+            return f"{user} ok"
+
+        answers = Counter(await asyncio.gather(*(one(user) for user in ("huda", "samir") for _ in range(20))))
+
+    assert answers == {
+        "huda ok": 5,
+        "samir ok": 5,
+        "huda rate_limit_exceeded": 15,
+        "samir rate_limit_exceeded": 15,
+    }
+
+
+async def test_a_model_takes_so_many_calls_at_once_and_a_slot_is_free_again_after(home, provider):
+    provider.calls.clear()
+    async with AsyncOpenAI(base_url=f"{home.url}/v1", api_key=BOOTSTRAP_KEY, max_retries=0) as client:
+        begun = [await client.chat.completions.create(model="mock/endless", messages=HI, stream=True) for _ in range(3)]
+        with pytest.raises(RateLimitError, match="3 calls at once"):
+            await client.chat.completions.create(model="mock/endless", messages=HI, stream=True)
+        await begun[0].close()
+
+        def is_free() -> bool:
+            body = json.dumps({"model": "mock/endless", "messages": HI, "stream": True}).encode()
+            headers = {"authorization": f"Bearer {BOOTSTRAP_KEY}", "content-type": "application/json"}
+            connection = http.client.HTTPConnection("127.0.0.1", home.port, timeout=60)
+            connection.request("POST", "/v1/chat/completions", body, headers)
+            status = connection.getresponse().status
+            connection.close()
+            return status == 200
+
+        await asyncio.to_thread(home.wait_for, is_free)
+        for stream in begun[1:]:
+            await stream.close()
+
+
+async def test_a_route_has_a_budget_of_its_own(home):
+    answers = await call_at_once(home, BOOTSTRAP_KEY, "trial", 20)
+    assert Counter(code for code, _ in answers) == {"ok": 3, "insufficient_quota": 17}

@@ -63,6 +63,7 @@ NEW_WEBHOOK = {"url": "https://93.184.216.34/hook"}
 NEW_PROVIDER = {"name": "taken", "kind": "groq"}
 NEW_CREDENTIAL = {"name": "ci", "api_key": "sk-of-noor-taken"}
 NEW_ROUTE = {"name": "taken", "targets": [{"model": "echo/fast"}]}
+NEW_LIMIT = {"name": "mine", "subject": "user", "measured": "requests", "amount": 5, "window": "minute"}
 NEW_RECOSTING = {"since": "2026-11-01T00:00:00Z", "until": "2026-11-02T00:00:00Z"}
 NEW_KEY = {"name": "ci", "scopes": ["gateway"]}
 AT_PLACE = "env=default/production"
@@ -275,6 +276,8 @@ ROWS: dict[str, Row] = {
     "api-route-explain": tenant(AT_PRODUCTION, post=Cell(READERS | KEY, {"input_tokens": 10})),
     "api-route-versions": tenant(AT_PRODUCTION, get=Cell(READERS | KEY)),
     "api-route-version": tenant(AT_PRODUCTION, get=Cell(READERS | KEY)),
+    "api-limits": tenant(AT_PRODUCTION, get=Cell(READERS | KEY), post=Cell(MAKERS, NEW_LIMIT)),
+    "api-limit": tenant(AT_PRODUCTION, get=Cell(READERS | KEY), patch=Cell(MAKERS, {"amount": 5}), delete=Cell(MAKERS)),
     "api-recostings": tenant(AT_PRODUCTION, get=Cell(MAKERS), post=Cell(MAKERS, NEW_RECOSTING)),
     "api-recosting": tenant(AT_PRODUCTION, get=Cell(MAKERS)),
     "overview": tenant(get=Cell(READERS | {"guest"})),

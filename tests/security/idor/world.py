@@ -31,6 +31,7 @@ from apps.orgs.testing import bearer, make_household, make_member, make_operator
 from apps.routing.models import Recosting
 from apps.routing.services.credentials import add_credential
 from apps.routing.services.definitions import Definition, TargetEntry
+from apps.routing.services.limits import create_limit
 from apps.routing.services.providers import add_model, create_provider
 from apps.routing.services.routes import create_route, update_route
 from brokle.edge.principal import SCOPES
@@ -200,6 +201,16 @@ def _routed(household: Any) -> dict[str, str]:
     definition = Definition([TargetEntry("noors-own/noors-model")])
     route = create_route(**place, name="noors-route", definition=definition, actor=SYSTEM)
     update_route(route=route, definition=Definition([TargetEntry("echo/fast")]), actor=SYSTEM)
+    limit = create_limit(
+        **place,
+        actor=SYSTEM,
+        name="noors-limit",
+        subject="user",
+        only="",
+        measured="requests",
+        amount=9,
+        window="minute",
+    )
     job = Recosting.objects.of(household.id).create(
         organization_id=household.id, environment=household.production, since=utc_now(), until=utc_now()
     )
@@ -210,6 +221,7 @@ def _routed(household: Any) -> dict[str, str]:
         "route_id": route.id,
         "number": "1",
         "recosting_id": job.id,
+        "limit_id": limit.id,
     }
 
 

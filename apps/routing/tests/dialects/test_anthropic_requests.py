@@ -385,6 +385,15 @@ def test_what_only_anthropic_has_is_refused_by_name(field, members):
     assert caught.value.field == field
 
 
+def test_a_conversation_held_by_anthropic_is_asked_for_whole():
+    body = {"model": "a", "messages": HI, "thread": {"type": "create"}}
+    for drops in (False, True):
+        with pytest.raises(CannotExpress) as caught:
+            read_request(json.dumps(body).encode(), is_stream=False, drops_unsupported=drops)
+        assert (caught.value.code, caught.value.field) == ("thread_unsupported_request", "thread")
+    assert said(thread=None)["messages"] == HI
+
+
 @pytest.mark.parametrize(
     ("field", "members"),
     [

@@ -17,7 +17,7 @@ from apps.routing.edge.conversation import (
     Turn,
 )
 from apps.routing.edge.dialects.anthropic.blocks import Blocks, Unspoken, read_ttl
-from apps.routing.edge.dialects.speech import decoded
+from apps.routing.edge.dialects.speech import CannotExpress, decoded
 from brokle.kernel.errors import BadRequest
 
 _raw: Final = msgspec.json.Encoder().encode
@@ -27,6 +27,15 @@ _ELSEWHERE: Final = frozenset({"model", "messages", "stream", "brokle", "drop_un
 _HINTS: Final = frozenset({"cache_control", "context_management", "diagnostics"})
 _TIERS: Final = {"standard_only": "default"}
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+
+
+class NoThreads(CannotExpress):
+    """By this code Anthropic's SDKs know to send the whole conversation; to leave it out would lose its beginning."""
+
+    code = "thread_unsupported_request"
+
+    def __init__(self) -> None:
+        BadRequest.__init__(self, "thread: only Anthropic holds conversations; send all messages", field="thread")
 
 
 class _Message(msgspec.Struct):
@@ -59,7 +68,7 @@ _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_request(body: bytes, *, is_stream: bool, drops_unsupported: bool) -> Conversation:
-    """Raises BadRequest for what is no messages request."""
+    """Raises BadRequest for what is no messages request, NoThreads for a part of one."""
     try:
         return _conversation(body, is_stream=is_stream, drops_unsupported=drops_unsupported)
     except RecursionError as error:
@@ -69,6 +78,8 @@ def read_request(body: bytes, *, is_stream: bool, drops_unsupported: bool) -> Co
 def _conversation(body: bytes, *, is_stream: bool, drops_unsupported: bool) -> Conversation:
     said: MessagesBody = decoded(body, _decoder)
     members = _members.decode(body)
+    if bytes(members.get("thread", b"null")) != b"null":
+        raise NoThreads
     blocks = Blocks()
     system = _texts(blocks.read(said.system or "", "system"), "system")
     metadata = dict(said.metadata or {})
