@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from apps.routing.edge.asks import Ask
+from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedding
 from apps.routing.edge.dialects.speech import CHAT, CannotExpress, Format, Stream, Writer
 from apps.routing.edge.reply import Event, Failed, Finished, Used, WholeReply
 from apps.routing.edge.splice import Renaming
@@ -24,14 +25,18 @@ _CONVERSATIONS: Final = frozenset({CHAT, "completions", "messages", "responses",
 class Line:
     """One for each upstream that is tried."""
 
-    __slots__ = ("_ask", "_format", "_upstream", "is_relay", "operation")
+    __slots__ = ("_ask", "_embedding", "_format", "_upstream", "is_relay", "operation")
 
     def __init__(self, spoken: Format, ask: Ask, upstream: Upstream) -> None:
         self._format = spoken
         self._ask = ask
         self._upstream = upstream
         self.is_relay = upstream.dialect.speaks(spoken.name)
-        self.operation = spoken.operation if self.is_relay else CHAT
+        embedder = None
+        if not self.is_relay and spoken.operation == EMBEDDINGS:
+            embedder = upstream.dialect.embedder()
+        self._embedding = None if embedder is None else Embedding(embedder, ask.model)
+        self.operation = spoken.operation if self.is_relay or self._embedding else CHAT
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -49,6 +54,9 @@ class Line:
         """Raises CannotExpress."""
         if self.is_relay:
             return self._format.relayed(self._ask, self._upstream.model)
+        if self._embedding is not None:
+            dialect, drops = self._upstream.dialect, self._ask.controls.drops_unsupported
+            return self._embedding.write(self._ask.body, self._upstream.model, dialect.title, drops_unsupported=drops)
         if self._format.operation not in _CONVERSATIONS:
             raise CannotExpress(self._format.endpoint, self._upstream.dialect.title)
         return self._upstream.dialect.write_request(self._ask.conversation(), self._upstream.model)
@@ -90,6 +98,8 @@ class Line:
 
     def _translated(self, body: bytes) -> tuple[bytes, Usage | None]:
         try:
+            if self._embedding is not None:
+                return self._embedding.answer(body)
             reply: WholeReply = self._upstream.dialect.read_whole(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UpstreamFailed(f"{self._upstream.label} did not answer in its own form") from error

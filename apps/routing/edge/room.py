@@ -6,8 +6,10 @@ import msgspec
 from apps.routing.edge.books import Books
 from apps.routing.edge.calls import Switchboard
 from apps.routing.edge.counts import Counts
+from apps.routing.edge.dialects.anthropic.counting import estimate
 from apps.routing.edge.dialects.anthropic.headers import adorned
-from apps.routing.edge.dialects.anthropic.messages import MessagesFormat
+from apps.routing.edge.dialects.anthropic.messages import CountFormat, MessagesFormat
+from apps.routing.edge.dialects.gemini.generate import PREFIX
 from apps.routing.edge.dialects.openai.chat import ChatFormat
 from apps.routing.edge.dialects.openai.completions import CompletionsFormat
 from apps.routing.edge.dialects.openai.forms import FormFormat
@@ -22,6 +24,7 @@ from apps.routing.edge.dialects.openai.plain import (
 from apps.routing.edge.dialects.speech import Format
 from apps.routing.edge.models import Models
 from apps.routing.edge.record import meter
+from apps.routing.edge.verbs import GENERATE, Verbs
 from brokle.edge import protocols
 from brokle.edge.dispatch import Endpoint
 from brokle.edge.http import Adorn, Request
@@ -40,6 +43,7 @@ _PLAIN: dict[str, Format] = {
     "/v1/audio/translations": FormFormat("audio.translations", by_sound, is_binary=True),
 }
 _GET = frozenset({"GET"})
+_GET_OR_POST = frozenset({"GET", "POST"})
 _DECISIONS_TOLD = 20
 """Of one batch; a watcher sees what happens, the table holds all of it."""
 _TOLD = {
@@ -57,13 +61,18 @@ _TOLD = {
 def open_room(runtime: Runtime) -> list[Endpoint]:
     books = Books(runtime)
     switchboard, models = Switchboard(runtime, books), Models(books)
-    counts = Counts(switchboard, runtime.limiter)
+    counts = Counts(switchboard, runtime.limiter, CountFormat(), estimate)
+    verbs = Verbs(switchboard, runtime.limiter)
 
     def endpoint(path: str, spoken: Format, adorn: Adorn | None = None) -> Endpoint:
         async def handle(request: Request) -> None:
             await switchboard.answer(request, spoken)
 
         return Endpoint(path, handle, "gateway", spoken.error_shape, meters_itself=True, adorn=adorn)
+
+    async def below_models(request: Request) -> None:
+        """A model to be looked up, or one that is asked in Google's way."""
+        await (models.get_model(request) if request.method == "GET" else verbs.answer_beside(request))
 
     return [
         endpoint("/v1/chat/completions", ChatFormat()),
@@ -78,8 +87,9 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
             meters_itself=True,
             adorn=adorned,
         ),
+        Endpoint(PREFIX, verbs.answer, "gateway", GENERATE.error_shape, meters_itself=True),
         Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
-        Endpoint("/v1/models/", models.get_model, "gateway", protocols.openai, _GET),
+        Endpoint("/v1/models/", below_models, "gateway", protocols.openai, _GET_OR_POST, meters_itself=True),
     ]
 
 

@@ -9,6 +9,7 @@ import msgspec
 from apps.routing.edge import echo
 from apps.routing.edge.book import CredentialRecord, ModelRecord, ProviderRecord, place_of_credential
 from apps.routing.edge.dialects.catalog import dialect_of
+from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.echo_script import script_of
 from apps.routing.edge.measures import Measure, MeasureBoard
 from apps.routing.edge.prices import FREE
@@ -48,17 +49,24 @@ class Door:
         "environment_id",
         "rests_until",
         "secret",
+        "signer",
         "weight",
     )
 
     def __init__(
-        self, credential: CredentialRecord, secret: str, egress: EgressClient, headers: dict[str, str]
+        self,
+        credential: CredentialRecord,
+        secret: str,
+        egress: EgressClient,
+        headers: dict[str, str],
+        signer: Signer | None = None,
     ) -> None:
         self.credential_id = credential.credential_id
         self.environment_id = credential.environment_id
         self.weight = credential.weight
         self.secret = secret
         self.rests_until = 0.0
+        self.signer = signer
         self._egress = egress
         self._headers = headers
         self._targets: dict[tuple[str, Pairs], EgressTarget] = {}
@@ -127,7 +135,10 @@ class Upstream:
         self, door: Door, operation: str, body: Body, limits: Limits, *, is_stream: bool, headers: Pairs = ()
     ) -> Answer:
         url = self.dialect.address(self.base_url, operation, self.model, self.options, is_stream=is_stream)
-        return await door.target(url, headers).open(body, limits=limits)
+        if door.signer is None:
+            return await door.target(url, headers).open(body, limits=limits)
+        signed = await door.signer.headers(url, body if isinstance(body, bytes) else b"")
+        return await door.target(url, headers).open(body, signed, limits=limits)
 
 
 _ECHO: Final = ProviderRecord("", "echo", "echo", "")
@@ -192,7 +203,8 @@ class Workshop:
         for credential in provider.credentials or [OPEN_TO_ALL]:
             secret = self._secret(credential)
             headers = {**_JSON, **dialect.headers(secret, {"auth": provider.auth, **provider.options})}
-            doors.append(Door(credential, secret, self._egress, headers))
+            signer = dialect.signer(secret, provider.options, self._egress)
+            doors.append(Door(credential, secret, self._egress, headers, signer))
         return doors
 
     def upstream(self, provider: ProviderRecord, model: ModelRecord, doors: list[Door]) -> Upstream:

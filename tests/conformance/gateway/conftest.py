@@ -7,6 +7,10 @@ from openai import OpenAI
 from brokle.engines.clickhouse_url import connect
 from tests.fakes.anthropic_provider import MODELS as CLAUDES
 from tests.fakes.anthropic_provider import anthropic_provider
+from tests.fakes.gemini_provider import KEY as GEMINI_KEY
+from tests.fakes.gemini_provider import MODELS as GEMINIS
+from tests.fakes.gemini_provider import gemini_provider
+from tests.fakes.google_tokens import token_service
 from tests.fakes.model_provider import model_provider
 from tests.house import BOOTSTRAP_KEY, house
 
@@ -26,12 +30,14 @@ _MODELS = (
 )
 
 
-def _configuration(url: str, claude_url: str) -> str:
+def _configuration(url: str, claude_url: str, gemini_url: str) -> str:
     prices = "input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60, cache_read_usd_per_mtok: 0.075, context: 128000"
     models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
     prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
     prices += ", cache_write_5m_usd_per_mtok: 3.75, cache_write_1h_usd_per_mtok: 6"
     claudes = "\n".join(f"      - {{id: {model}, {prices}}}" for model in CLAUDES)
+    prices = "input_usd_per_mtok: 1.25, output_usd_per_mtok: 10, cache_read_usd_per_mtok: 0.31"
+    geminis = "\n".join(f"      - {{id: {model}, {prices}}}" for model in GEMINIS)
     return f"""
 providers:
   - name: mock
@@ -56,6 +62,23 @@ providers:
     kind: anthropic
     base_url: {claude_url}/v1
     api_key: sk-ant-mock
+  - name: google
+    kind: gemini
+    base_url: {gemini_url}
+    api_key: {GEMINI_KEY}
+    models:
+{geminis}
+  - name: google-v1beta
+    kind: gemini
+    base_url: {gemini_url}/v1beta
+    api_key: {GEMINI_KEY}
+  - name: cloud
+    kind: vertex
+    base_url: {gemini_url}/v1
+    api_key: {{env: VERTEX_KEY_FILE}}
+    options: {{project: p1, location: here}}
+    models:
+{geminis}
   - name: away
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
@@ -73,6 +96,7 @@ routes:
   - {{name: any-claude, targets: [{{model: claude/claude-overloaded}}, {{model: claude/claude-sonnet-4-5}}]}}
   - {{name: claude-or-gpt, targets: [{{model: claude/claude-cut-at-once}}, {{model: mock/gpt-4o-mini}}]}}
   - {{name: gpt-or-claude, targets: [{{model: mock/broken}}, {{model: claude/claude-sonnet-4-5}}]}}
+  - {{name: gemini-or-gpt, targets: [{{model: google/gemini-overloaded}}, {{model: mock/gpt-4o-mini}}]}}
   - {{name: claude-patient, retries: 2, targets: [{{model: claude/claude-limited-briefly}}]}}
 """
 
@@ -90,11 +114,24 @@ def claude():
 
 
 @pytest.fixture(scope="package")
-def home(tmp_path_factory, provider, claude):
+def gemini():
+    with gemini_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def google_tokens():
+    with token_service() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory, provider, claude, gemini, google_tokens):
     folder = tmp_path_factory.mktemp("gateway")
     file = folder / "brokle.yaml"
-    file.write_text(_configuration(provider.url, claude.url))
+    file.write_text(_configuration(provider.url, claude.url, gemini.url))
     settings = {"BROKLE_CONFIG": str(file), "MOCK_KEY": "sk-mock-1", "BROKLE_EGRESS_ALLOW": "127.0.0.1"}
+    settings["VERTEX_KEY_FILE"] = google_tokens[1]
     with house(folder / "data", workers=2, **settings) as started:
         yield started
 

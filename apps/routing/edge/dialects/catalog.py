@@ -3,8 +3,10 @@
 from typing import Final
 
 from apps.routing.edge.dialects.anthropic.dialect import Anthropic
+from apps.routing.edge.dialects.gemini.dialect import Gemini
 from apps.routing.edge.dialects.openai.dialect import OpenAI
 from apps.routing.edge.dialects.speech import Dialect
+from apps.routing.edge.dialects.vertex.dialect import Vertex
 
 COMPATIBLE: Final = OpenAI("openai-compatible", "an OpenAI-compatible service")
 _ALL: Final[tuple[Dialect, ...]] = (
@@ -12,6 +14,8 @@ _ALL: Final[tuple[Dialect, ...]] = (
     OpenAI("openai", "OpenAI"),
     OpenAI("echo", "the echo provider", frozenset({"openai.chat"})),
     Anthropic("anthropic", "Anthropic"),
+    Gemini("gemini", "Gemini"),
+    Vertex("vertex", "Vertex AI"),
 )
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
 

@@ -6,17 +6,22 @@ dialect reads `Event`s and the format writes those.
 """
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
 from apps.routing.edge.asks import Ask
 from apps.routing.edge.conversation import Conversation
+from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.reply import Event, Failed, Finished, WholeReply
 from apps.routing.edge.usage import Usage
+from brokle.edge.egress import EgressClient
 from brokle.edge.http import Request
 from brokle.edge.protocols import ErrorShape
 from brokle.kernel.errors import BadRequest
+
+if TYPE_CHECKING:
+    from apps.routing.edge.dialects.embedding import Embedder
 
 CHAT: Final = "chat"
 """The operation all formats of conversation share; embeddings, images and the like have their own names."""
@@ -162,8 +167,14 @@ class Dialect(Protocol):
         self, base_url: str, operation: str, model: str, options: dict[str, str], *, is_stream: bool
     ) -> str: ...
     def headers(self, secret: str, options: dict[str, str]) -> dict[str, str]: ...
+    def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
+        """None where the fixed headers are all that a call needs."""
+
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         """Raises CannotExpress."""
+
+    def embedder(self) -> "Embedder | None":
+        """None where embeddings are spoken in OpenAI's form or not at all."""
 
     def read_whole(self, body: bytes) -> WholeReply:
         """Raises msgspec.DecodeError for what is no answer of this dialect."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from apps.routing.edge.conversation import Media, Part, Text, Thought, ToolCall, ToolResult, Turn
+from apps.routing.edge.dialects.seals import find_googles_seal
 from apps.routing.edge.dialects.speech import Missing
 from brokle.kernel.errors import BadRequest
 
@@ -175,7 +176,7 @@ def _thought(part: Thought) -> dict[str, Any] | None:
     """Only what Anthropic sealed itself; thoughts of other models have no place here."""
     if part.sealed:
         return {"type": "redacted_thinking", "data": part.sealed}
-    if part.signature:
+    if part.signature and not find_googles_seal(part.signature):
         return {"type": "thinking", "thinking": part.text, "signature": part.signature}
     return None
 

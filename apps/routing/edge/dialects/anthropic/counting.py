@@ -15,11 +15,15 @@ _PAGE: Final = 2000
 
 
 def estimate(conversation: Conversation) -> bytes:
+    return msgspec.json.encode({"input_tokens": tokens_in(conversation)})
+
+
+def tokens_in(conversation: Conversation) -> int:
     tokens = sum(_TURN + sum(_of(part) for part in turn.parts) for turn in conversation.turns)
     tokens += sum(_of(text) for text in conversation.system)
     for tool in conversation.tools:
         tokens += _TURN + tokens_of(tool.name) + tokens_of(tool.description) + tokens_of(bytes(tool.schema).decode())
-    return msgspec.json.encode({"input_tokens": max(1, tokens)})
+    return max(1, tokens)
 
 
 def tokens_of(text: str) -> int:

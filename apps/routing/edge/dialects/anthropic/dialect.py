@@ -7,8 +7,11 @@ from apps.routing.edge.dialects.anthropic import conversations, replies
 from apps.routing.edge.dialects.anthropic.messages import COUNT, MESSAGES, CountFormat, MessagesFormat
 from apps.routing.edge.dialects.anthropic.streams import MessagesReader
 from apps.routing.edge.dialects.anthropic.wire import refusal_of
+from apps.routing.edge.dialects.embedding import Embedder
+from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import CHAT, Reader
 from apps.routing.edge.reply import Failed, WholeReply
+from brokle.edge.egress import EgressClient
 
 VERSION: Final = "2023-06-01"
 """The edition in which we write: later ones take no sampling at all. A caller who speaks Anthropic names its own."""
@@ -36,8 +39,14 @@ class Anthropic:
         edition = {"anthropic-version": options.get("anthropic_version", VERSION)}
         return {"x-api-key": secret, **edition} if secret else edition
 
+    def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
+        return None
+
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return conversations.write_request(conversation, model, title=self.title)
+
+    def embedder(self) -> Embedder | None:
+        return None
 
     def read_whole(self, body: bytes) -> WholeReply:
         return replies.read_whole(body)

@@ -12,6 +12,7 @@ from apps.routing.edge.dialects.anthropic.wire import (
     said_finish,
     whole_usage_object,
 )
+from apps.routing.edge.dialects.seals import sealed_by_google
 from apps.routing.edge.reply import (
     ArgumentsPiece,
     Begun,
@@ -138,6 +139,8 @@ class _Written:
         elif isinstance(event, ThoughtPiece):
             self._thought(event)
         elif isinstance(event, ToolBegun):
+            if event.signature:
+                self._thought(ThoughtPiece(signature=sealed_by_google(event.signature)))
             call = {"type": "tool_use", "id": event.id, "name": event.name, "input": ""}
             self._blocks.append(call)
             self._calls[event.index] = call

@@ -13,6 +13,7 @@ from apps.routing.edge.dialects.anthropic.wire import (
     usage_object,
     whole_usage_object,
 )
+from apps.routing.edge.dialects.seals import sealed_by_google
 from apps.routing.edge.dialects.sse import Events, written
 from apps.routing.edge.reply import (
     ArgumentsPiece,
@@ -254,8 +255,10 @@ class MessagesWriter:
         if isinstance(event, ThoughtPiece):
             return self._thought(event)
         if isinstance(event, ToolBegun):
+            seal = ThoughtPiece(signature=sealed_by_google(event.signature)) if event.signature else None
+            thought = b"" if seal is None else self._thought(seal)
             self._tool, self._arguments, self._tools = event.index, "", self._tools + 1
-            return self._open("tool_use", {"id": event.id, "name": event.name, "input": {}})
+            return thought + self._open("tool_use", {"id": event.id, "name": event.name, "input": {}})
         if isinstance(event, ArgumentsPiece) and event.index == self._tool and self._kind == "tool_use":
             self._arguments += event.text
             return self._delta({"type": "input_json_delta", "partial_json": event.text})

@@ -4,11 +4,14 @@ from typing import Final
 
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
+from apps.routing.edge.dialects.embedding import Embedder
 from apps.routing.edge.dialects.openai import replies, requests
 from apps.routing.edge.dialects.openai.streams import ChatReader
 from apps.routing.edge.dialects.openai.wire import refusal_of
+from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import CHAT, Reader
 from apps.routing.edge.reply import Failed, WholeReply
+from brokle.edge.egress import EgressClient
 
 PATHS: Final = {
     CHAT: "/chat/completions",
@@ -40,8 +43,14 @@ class OpenAI:
     def headers(self, secret: str, options: dict[str, str]) -> dict[str, str]:
         return key_headers(options.get("auth", ""), secret)
 
+    def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
+        return None
+
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return requests.write_request(conversation, model, title=self.title)
+
+    def embedder(self) -> Embedder | None:
+        return None
 
     def read_whole(self, body: bytes) -> WholeReply:
         return replies.read_whole(body)

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from apps.routing.edge.conversation import Media
+from apps.routing.edge.dialects.openai.extras import ExtraContent, seal_in, with_seal
 from apps.routing.edge.dialects.openai.wire import WireUsage, usage_object
 from apps.routing.edge.reply import (
     ArgumentsPiece,
@@ -53,6 +54,7 @@ class ToolPiece(msgspec.Struct):
     index: int = 0
     id: str | None = None
     function: _Function = msgspec.field(default_factory=_Function)
+    extra_content: ExtraContent | None = None
 
 
 class _Audio(msgspec.Struct):
@@ -121,7 +123,8 @@ def _message(choice: Choice) -> list[Event]:
     said = choice.message or Said()
     events = pieces_of(said, choice)
     for place, call in enumerate(said.tool_calls or ()):
-        events.append(ToolBegun(place, call.id or "", call.function.name or "", choice.index))
+        seal = seal_in(call.extra_content)
+        events.append(ToolBegun(place, call.id or "", call.function.name or "", choice.index, seal))
         events.append(ArgumentsPiece(place, call.function.arguments or "", choice.index))
     if said.audio is not None and said.audio.data:
         events.append(MediaPiece(Media("audio", data=said.audio.data), choice.index))
@@ -186,7 +189,7 @@ class _Written:
         elif isinstance(event, RefusalPiece):
             self._refusal += event.text
         elif isinstance(event, ToolBegun):
-            self._calls[event.index] = [event.id, event.name, ""]
+            self._calls[event.index] = [event.id, event.name, "", event.signature]
         elif isinstance(event, ArgumentsPiece):
             self._calls[event.index][2] += event.text
         elif isinstance(event, MediaPiece):
@@ -214,8 +217,9 @@ def said_finish(finish: Finish) -> str:
     return _SAID[finish]
 
 
-def tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments or "{}"}}
+def tool_call(call_id: str, name: str, arguments: str, seal: str) -> dict[str, Any]:
+    function = {"name": name, "arguments": arguments or "{}"}
+    return with_seal({"id": call_id, "type": "function", "function": function}, seal)
 
 
 def image_of(media: Media) -> dict[str, Any]:

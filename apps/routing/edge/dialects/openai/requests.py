@@ -22,6 +22,7 @@ from apps.routing.edge.conversation import (
     Turn,
 )
 from apps.routing.edge.dialects.data_urls import data_url, read_url
+from apps.routing.edge.dialects.openai.extras import ExtraContent, seal_in
 from apps.routing.edge.dialects.speech import Missing
 from brokle.kernel.errors import BadRequest
 
@@ -51,6 +52,7 @@ class _ToolEntry(msgspec.Struct):
     function: _Function | None = None
     id: str = ""
     cache_control: dict[str, Any] | None = None
+    extra_content: ExtraContent | None = None
 
 
 class _JsonSchema(msgspec.Struct):
@@ -182,7 +184,8 @@ def _answered(message: _Message, where: str) -> list[Part]:
         parts.append(Text(message.refusal))
     for entry in message.tool_calls or ():
         function = entry.function or _Function()
-        parts.append(ToolCall(entry.id, function.name, function.arguments or "", cache_ttl=_ttl(entry.cache_control)))
+        ttl, seal = _ttl(entry.cache_control), seal_in(entry.extra_content)
+        parts.append(ToolCall(entry.id, function.name, function.arguments or "", seal, ttl))
     if message.function_call is not None:
         called = message.function_call
         parts.append(ToolCall(f"call_{called.name}", called.name, called.arguments or ""))

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from apps.routing.edge.conversation import Media
+from apps.routing.edge.dialects.openai.extras import seal_in, with_seal
 from apps.routing.edge.dialects.openai.replies import Answer, Choice, Said, finish_of, image_of, pieces_of, said_finish
 from apps.routing.edge.dialects.openai.wire import DONE, error_object, find_reply, refusal_of, usage_object
 from apps.routing.edge.dialects.sse import Events, written
@@ -71,7 +72,8 @@ class ChatReader:
             place = (choice.index, call.index)
             if place not in self._calls:
                 self._calls.add(place)
-                found.append(ToolBegun(call.index, call.id or "", call.function.name or "", choice.index))
+                seal = seal_in(call.extra_content)
+                found.append(ToolBegun(call.index, call.id or "", call.function.name or "", choice.index, seal))
             if call.function.arguments:
                 found.append(ArgumentsPiece(call.index, call.function.arguments, choice.index))
         if said.audio is not None and said.audio.data:
@@ -160,7 +162,8 @@ def _delta(event: Event) -> dict[str, Any] | None:  # noqa: PLR0911 - one line f
         return {"refusal": event.text}
     if isinstance(event, ToolBegun):
         function = {"name": event.name, "arguments": ""}
-        return {"tool_calls": [{"index": event.index, "id": event.id, "type": "function", "function": function}]}
+        call = {"index": event.index, "id": event.id, "type": "function", "function": function}
+        return {"tool_calls": [with_seal(call, event.signature)]}
     if isinstance(event, ArgumentsPiece):
         return {"tool_calls": [{"index": event.index, "function": {"arguments": event.text}}]}
     if isinstance(event, MediaPiece) and event.media.kind == "image":

@@ -1,0 +1,69 @@
+"""Embeddings asked in OpenAI's form of a provider that has its own."""
+
+import json
+import struct
+from base64 import b64decode
+
+import pytest
+from google.genai.types import EmbedContentResponse
+from openai.types import CreateEmbeddingResponse
+
+from apps.routing.edge.dialects.embedding import Embedding
+from apps.routing.edge.dialects.gemini.embeddings import GeminiEmbedder
+from apps.routing.edge.dialects.speech import CannotExpress
+from apps.routing.edge.usage import Usage
+from brokle.kernel.errors import BadRequest
+
+ANSWER = b'{"embeddings": [{"values": [0.25, -0.5]}, {"values": [1.0, 0.0]}], "usageMetadata": {"promptTokenCount": 5}}'
+
+
+def asked(*, drops=False, **members):
+    embedding = Embedding(GeminiEmbedder(), "google/embedder")
+    body = json.dumps({"model": "google/embedder", **members}).encode()
+    return embedding, json.loads(embedding.write(body, "embedder", "Gemini", drops_unsupported=drops))
+
+
+def test_each_text_is_a_request_of_its_own():
+    _, body = asked(input=["a", "ب"], dimensions=2, user="u1", encoding_format="float")
+    assert body == {
+        "requests": [
+            {"model": "models/embedder", "content": {"parts": [{"text": text}]}, "outputDimensionality": 2}
+            for text in ("a", "ب")
+        ]
+    }
+    assert "outputDimensionality" not in asked(input="a")[1]["requests"][0]
+
+
+@pytest.mark.parametrize("form", ["float", "base64"])
+def test_vectors_come_as_numbers_or_packed(form):
+    EmbedContentResponse.model_validate_json(ANSWER)
+    embedding, _ = asked(input=["a", "b"], encoding_format=form)
+    body, usage = embedding.answer(ANSWER)
+    said = json.loads(body)
+    first, second = (entry["embedding"] for entry in said["data"])
+    if form == "base64":
+        first, second = (list(struct.unpack("<2f", b64decode(held))) for held in (first, second))
+    else:
+        CreateEmbeddingResponse.model_validate_json(body, strict=True)
+    assert (first, second) == ([0.25, -0.5], [1.0, 0.0])
+    assert (said["model"], said["usage"]) == ("google/embedder", {"prompt_tokens": 5, "total_tokens": 5})
+    assert usage == Usage(input=5)
+
+
+def test_who_does_not_count_is_counted():
+    embedding, _ = asked(input="twelve bytes")
+    assert embedding.answer(b'{"embeddings": []}')[1] == Usage(input=3, is_estimated=True)
+
+
+@pytest.mark.parametrize(("members", "field"), [({"input": [1, 2]}, "input"), ({"input": "a", "x": 1}, "x")])
+def test_what_cannot_be_told_is_refused_by_name(members, field):
+    with pytest.raises(CannotExpress) as caught:
+        asked(**members)
+    assert caught.value.field == field
+    assert asked(input="a", x=1, drops=True)[1]["requests"]
+
+
+@pytest.mark.parametrize("given", [[], 5, None])
+def test_nothing_to_embed_is_a_bad_request(given):
+    with pytest.raises(BadRequest):
+        asked(input=given)
