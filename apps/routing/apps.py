@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_noop
 
 
 class RoutingConfig(AppConfig):
@@ -21,6 +22,7 @@ class RoutingConfig(AppConfig):
         from brokle.kernel.extensions import (
             ConfigSection,
             LiveRoom,
+            NavigationItem,
             OrganizationPurge,
             PeriodicTask,
             SnapshotPart,
@@ -28,6 +30,7 @@ class RoutingConfig(AppConfig):
             config_sections,
             first_request,
             live_rooms,
+            navigation,
             organization_purges,
             periodic_tasks,
             snapshot_parts,
@@ -55,3 +58,11 @@ class RoutingConfig(AppConfig):
         periodic_tasks.register(refresh.name, refresh)
         live_rooms.register("requests", LiveRoom("requests", may_join))
         first_request.register("routing", find_first_request)
+        pages = (
+            NavigationItem("requests", gettext_noop("Requests"), "requests", "terminal", parent="route"),
+            NavigationItem("providers", gettext_noop("Providers"), "providers", "globe", parent="route"),
+            NavigationItem("models", gettext_noop("Models"), "models", "box", parent="route"),
+            NavigationItem("routes", gettext_noop("Routes"), "routes", "git-branch", parent="route"),
+        )
+        for order, page in enumerate(pages, start=1):
+            navigation.register(page.key, page, order=order * 10)
