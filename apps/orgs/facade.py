@@ -21,6 +21,11 @@ def access_environment(request: HttpRequest, *, organization_slug: str, permissi
     return access.access_environment(request, organization_slug=organization_slug, permission=permission)
 
 
+def access_place(request: HttpRequest, *, organization_slug: str, permission: str) -> tuple[Standing, EnvironmentRef]:
+    """As `access_environment`, and who the person is there."""
+    return access.access_place(request, slug=organization_slug, permission=permission)
+
+
 def standing_of_call(request: Any, *, organization_id: str) -> Standing:
     """Who calls the management API about this organization, or 404."""
     return access.standing_of_call(request, organization_id=organization_id)

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_noop
 
 
 class RoutingConfig(AppConfig):
@@ -44,13 +45,21 @@ class RoutingConfig(AppConfig):
     def _show(self) -> None:
         from apps.orgs import facade as orgs
         from apps.routing.selectors.requests import find_first_request
-        from brokle.kernel.extensions import LiveRoom, first_request, live_rooms
+        from brokle.kernel.extensions import LiveRoom, NavigationItem, first_request, live_rooms, navigation
 
         async def may_join(user: object, environment_id: str) -> bool:
             return await orgs.may_watch_environment(str(getattr(user, "pk", "")), environment_id, "requests.read")
 
         live_rooms.register("requests", LiveRoom("requests", may_join))
         first_request.register("routing", find_first_request)
+        pages = (
+            NavigationItem("requests", gettext_noop("Requests"), "requests", "terminal", parent="route"),
+            NavigationItem("providers", gettext_noop("Providers"), "providers", "globe", parent="route"),
+            NavigationItem("models", gettext_noop("Models"), "models", "box", parent="route"),
+            NavigationItem("routes", gettext_noop("Routes"), "routes", "git-branch", parent="route"),
+        )
+        for order, page in enumerate(pages, start=1):
+            navigation.register(page.key, page, order=order * 10)
 
     def _keep_and_forget(self) -> None:
         from brokle.engines.analytics import forget_organization

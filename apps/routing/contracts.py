@@ -22,6 +22,8 @@ class RequestRow:
     error_code: str
     cache: str
     attempts: int
+    route: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

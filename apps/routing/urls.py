@@ -1,12 +1,21 @@
 from django.urls import path
 
-from apps.routing import views
 from apps.routing.endpoints import catalogue, credentials, limits, models, providers, recosting, routes
+from apps.routing.views import credentials as credential_pages
+from apps.routing.views import models as model_pages
+from apps.routing.views import overview
+from apps.routing.views import providers as provider_pages
+from apps.routing.views import requests as request_pages
+from apps.routing.views import routes as route_pages
 
 _ITEM = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
 _LIST = {"get": "list", "post": "create"}
 _PROVIDER = "api/v1/providers/<id:provider_id>"
 _CREDENTIAL = f"{_PROVIDER}/credentials/<id:credential_id>"
+_PROVIDER_PAGE = "<slug:organization>/providers/<id:provider_id>"
+_CREDENTIAL_PAGE = f"{_PROVIDER_PAGE}/keys/<id:credential_id>"
+_MODEL_PAGE = f"{_PROVIDER_PAGE}/models/<id:model_id>"
+_ROUTE_PAGE = "<slug:organization>/routes/<id:route_id>"
 _ROUTE = "api/v1/routes/<id:route_id>"
 
 Providers, Credentials, Models = (
@@ -52,5 +61,25 @@ urlpatterns = [
     path("api/v1/limits/<id:limit_id>", limits.LimitEndpoints.as_view(_ITEM), name="api-limit"),
     path("api/v1/recostings", Recostings.as_view(_LIST), name="api-recostings"),
     path("api/v1/recostings/<id:recosting_id>", Recostings.as_view({"get": "retrieve"}), name="api-recosting"),
-    path("<slug:organization>/", views.overview, name="overview"),
+    path("<slug:organization>/", overview.overview, name="overview"),
+    path("<slug:organization>/requests", request_pages.request_list, name="requests"),
+    path("<slug:organization>/requests/<id:request_id>", request_pages.request_detail, name="request"),
+    path("<slug:organization>/providers", provider_pages.provider_list, name="providers"),
+    path("<slug:organization>/providers/new", provider_pages.provider_new, name="provider-new"),
+    path(_PROVIDER_PAGE, provider_pages.provider_detail, name="provider"),
+    path(f"{_PROVIDER_PAGE}/test", provider_pages.provider_test, name="provider-test"),
+    path(f"{_PROVIDER_PAGE}/remove", provider_pages.provider_remove, name="provider-remove"),
+    path(f"{_PROVIDER_PAGE}/keys", credential_pages.credential_add, name="credential-add"),
+    path(_CREDENTIAL_PAGE, credential_pages.credential_change, name="credential"),
+    path(f"{_CREDENTIAL_PAGE}/remove", credential_pages.credential_remove, name="credential-remove"),
+    path(f"{_PROVIDER_PAGE}/models", credential_pages.provider_model_add, name="provider-model-add"),
+    path(_MODEL_PAGE, credential_pages.provider_model_change, name="provider-model"),
+    path(f"{_MODEL_PAGE}/remove", credential_pages.provider_model_remove, name="provider-model-remove"),
+    path("<slug:organization>/models", model_pages.model_list, name="models"),
+    path("<slug:organization>/models/compare", model_pages.model_compare, name="models-compare"),
+    path("<slug:organization>/routes", route_pages.route_list, name="routes"),
+    path("<slug:organization>/routes/new", route_pages.route_new, name="route-new"),
+    path(_ROUTE_PAGE, route_pages.route_detail, name="route"),
+    path(f"{_ROUTE_PAGE}/rollback", route_pages.route_rollback, name="route-rollback"),
+    path(f"{_ROUTE_PAGE}/remove", route_pages.route_remove, name="route-remove"),
 ]

@@ -7,6 +7,16 @@ _CURL = """curl {base}/v1/chat/completions \\
   -H "Content-Type: application/json" \\
   -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'"""
 
+_CONNECT = """curl {base}/api/v1/providers \\
+  -H "Authorization: Bearer {key}" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"name": "openai", "kind": "openai", "api_key": "sk-…"}}'"""
+
+_ROUTE = """curl {base}/api/v1/routes \\
+  -H "Authorization: Bearer {key}" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"name": "support-chat", "targets": [{{"model": "echo/fast"}}]}}'"""
+
 _PYTHON = """from openai import OpenAI
 
 client = OpenAI(base_url="{base}/v1", api_key="{key}")
@@ -34,6 +44,16 @@ class Snippet:
 
 def chat_command(base_url: str, key: str, model: str = "echo/fast") -> str:
     return _CURL.format(base=base_url.rstrip("/"), key=key, model=model)
+
+
+def connect_command(base_url: str, key: str) -> str:
+    """Connects a provider."""
+    return _CONNECT.format(base=base_url.rstrip("/"), key=key)
+
+
+def route_command(base_url: str, key: str) -> str:
+    """Makes a route."""
+    return _ROUTE.format(base=base_url.rstrip("/"), key=key)
 
 
 def chat_snippets(base_url: str, key: str, model: str = "echo/fast") -> list[Snippet]:

@@ -1,6 +1,7 @@
 """An organization's providers, and how the edge reaches them."""
 
 import string
+from collections.abc import Collection
 from typing import Final
 
 from django.db.models import Q, QuerySet
@@ -18,6 +19,13 @@ def providers_at(organization_id: str, *, project_id: str) -> QuerySet[Provider]
 
 def models_of_provider(organization_id: str, *, provider_id: str) -> QuerySet[ProviderModel]:
     return ProviderModel.objects.of(organization_id).filter(provider_id=provider_id)
+
+
+def models_at(organization_id: str, *, project_id: str, ids: Collection[str] | None = None) -> QuerySet[ProviderModel]:
+    """What the organization says of models that a project can call."""
+    rows = ProviderModel.objects.of(organization_id).select_related("provider")
+    rows = rows.filter(Q(provider__project_id=project_id) | Q(provider__project=None))
+    return rows if ids is None else rows.filter(id__in=ids)
 
 
 def dialect_of(kind: str) -> str:

@@ -22,6 +22,7 @@ SORTS = {
 _COLUMNS = (
     "request_id",
     "at",
+    "model_requested",
     "model",
     "provider",
     "key_id",
@@ -29,6 +30,8 @@ _COLUMNS = (
     "error_code",
     "cache",
     "attempts",
+    "route",
+    "user_id",
     "cost_usd_nanos",
     "latency_ms",
     "toUInt64(input_tokens) + cache_read_tokens + cache_write_tokens + output_tokens AS tokens",
@@ -47,10 +50,49 @@ _LATELY = (
 )
 
 
+# The kinds of end a person may ask for.
+ENDS = {
+    "ok": "status < 400",
+    "limited": "status = 429",
+    "left": "status = 499",
+    "refused": "status >= 400 AND status < 500 AND status NOT IN (429, 499)",
+    "failed": "status >= 500",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     rows: list[RequestRow]
     next_cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Which requests are asked for; what is empty narrows nothing. `about` is an id of whatever a request knows."""
+
+    model: str = ""
+    provider: str = ""
+    route: str = ""
+    key: str = ""
+    end: str = ""
+    about: str = ""
+
+    @property
+    def is_any(self) -> bool:
+        return self != EVERYTHING
+
+    def of(self, query: Query) -> Query:
+        if self.model:
+            query = query.where("concat(provider, '/', model) = {model:String}", model=self.model)
+        if self.about:
+            query = query.where("{about:String} IN (request_id, trace_id, user_id, session_id)", about=self.about)
+        for column, value in (("provider", self.provider), ("route", self.route), ("key_id", self.key)):
+            if value:
+                query = query.where(f"{column} = {{{column}:String}}", **{column: value})
+        return query.where(ENDS[self.end]) if self.end in ENDS else query
+
+
+EVERYTHING = Narrowing()
 
 
 def _base(organization_id: str, environment_id: str, *columns: str) -> Query:
@@ -67,10 +109,12 @@ def list_requests(
     is_descending: bool = True,
     cursor: str = "",
     limit: int = 50,
+    narrowing: Narrowing = EVERYTHING,
 ) -> Page:
     """Keyset pages: the cursor holds the last row's sort value and id, so rows arriving meanwhile shift nothing."""
     expression, kind = SORTS[sort]
     query = _base(organization_id, environment_id, *_COLUMNS).where("at >= {since:DateTime64(6, 'UTC')}", since=since)
+    query = narrowing.of(query)
     if cursor:
         value, request_id = _read_cursor(cursor, sort)
         compare = "<" if is_descending else ">"
@@ -144,7 +188,7 @@ def _row(row: dict[str, Any]) -> RequestRow:
     return RequestRow(
         id=row["request_id"],
         at=at if at.tzinfo else at.replace(tzinfo=UTC),
-        model=f"{row['provider']}/{row['model']}" if row["provider"] else row["model"],
+        model=f"{row['provider']}/{row['model']}" if row["provider"] else row["model"] or row["model_requested"],
         provider=row["provider"],
         key_id=row["key_id"],
         tokens=row["tokens"] or None,
@@ -154,6 +198,8 @@ def _row(row: dict[str, Any]) -> RequestRow:
         error_code=row["error_code"],
         cache=row["cache"],
         attempts=row["attempts"],
+        route=row["route"],
+        user=row["user_id"],
     )
 
 

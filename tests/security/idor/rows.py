@@ -61,6 +61,20 @@ def operators(body: Any = None, form: Any = None, served: tuple[int, ...] = (200
 
 NEW_WEBHOOK = {"url": "https://93.184.216.34/hook"}
 NEW_PROVIDER = {"name": "taken", "kind": "groq"}
+GROQ = {"name": "taken", "base_url": "https://api.groq.com/openai/v1"}
+OWN_PROVIDER = {"name": "taken", "base_url": "http://127.0.0.1:9/v2", "is_enabled": "on"}
+OWN_CREDENTIAL = {"credential-name": "ci", "credential-api_key": "sk-of-noor-taken", "credential-weight": "1"}
+ROUTE_FORM = {
+    "name": "taken",
+    "strategy": "fallback",
+    "retries": "1",
+    "timeout_ms": "1000",
+    "hedge_after_ms": "0",
+    "target-TOTAL_FORMS": "1",
+    "target-INITIAL_FORMS": "0",
+    "target-0-model": "echo/fast",
+    "target-0-weight": "1",
+}
 NEW_CREDENTIAL = {"name": "ci", "api_key": "sk-of-noor-taken"}
 NEW_ROUTE = {"name": "taken", "targets": [{"model": "echo/fast"}]}
 NEW_LIMIT = {"name": "mine", "subject": "user", "measured": "requests", "amount": 5, "window": "minute"}
@@ -281,4 +295,26 @@ ROWS: dict[str, Row] = {
     "api-recostings": tenant(AT_PRODUCTION, get=Cell(MAKERS), post=Cell(MAKERS, NEW_RECOSTING)),
     "api-recosting": tenant(AT_PRODUCTION, get=Cell(MAKERS)),
     "overview": tenant(get=Cell(READERS | {"guest"})),
+    "requests": tenant(AT_PLACE, get=Cell(READERS)),
+    "request": tenant(AT_PLACE, get=Cell(READERS)),
+    "models": tenant(AT_PLACE, get=Cell(READERS)),
+    "models-compare": tenant(f"{AT_PLACE}&model={{model_id}}", get=Cell(READERS)),
+    "routes": tenant(AT_PLACE, get=Cell(READERS)),
+    "route-new": tenant(AT_PLACE, get=Cell(MAKERS), post=Cell(MAKERS, form=ROUTE_FORM, served=(302,))),
+    "route": tenant(f"{AT_PLACE}&try=1", get=Cell(READERS), post=Cell(MAKERS, form=ROUTE_FORM, served=(302,))),
+    "route-rollback": tenant(AT_PLACE, post=Cell(MAKERS, form={"version": "1"}, served=(302,))),
+    "route-remove": tenant(AT_PLACE, post=Cell(MAKERS, form={"confirm": "noors-route"}, served=(302,))),
+    "providers": tenant(AT_PLACE, get=Cell(READERS)),
+    "provider-new": tenant(f"{AT_PLACE}&kind=groq", get=Cell(MAKERS), post=Cell(MAKERS, form=GROQ, served=(302,))),
+    "provider": tenant(AT_PLACE, get=Cell(READERS), post=Cell(MAKERS, form=OWN_PROVIDER, served=(302,))),
+    "provider-test": tenant(AT_PLACE, post=Cell(MAKERS, form={})),
+    "provider-remove": tenant(AT_PLACE, post=Cell(MAKERS, form={"confirm": "noors-own"}, served=(302,))),
+    "credential-add": tenant(AT_PLACE, post=Cell(MAKERS, form=OWN_CREDENTIAL, served=(302,))),
+    "credential": tenant(
+        AT_PLACE, get=Cell(MAKERS), post=Cell(MAKERS, form={"name": "taken", "weight": "5"}, served=(302,))
+    ),
+    "credential-remove": tenant(AT_PLACE, post=Cell(MAKERS, form={}, served=(302,))),
+    "provider-model-add": tenant(AT_PLACE, post=Cell(MAKERS, form={"model-name": "taken"}, served=(302,))),
+    "provider-model": tenant(AT_PLACE, get=Cell(MAKERS), post=Cell(MAKERS, form={"context": "5"}, served=(302,))),
+    "provider-model-remove": tenant(AT_PLACE, post=Cell(MAKERS, form={}, served=(302,))),
 }

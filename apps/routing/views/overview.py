@@ -11,6 +11,8 @@ from apps.orgs import facade as orgs
 from apps.orgs.contracts import EnvironmentRef
 from apps.routing.contracts import RequestRow, Totals
 from apps.routing.selectors import requests as selectors
+from apps.routing.views.pages import href_at
+from apps.routing.views.words import state_of
 from brokle.engines.analytics import UnableToQuery
 from brokle.kernel.clock import utc_now
 from brokle.web.formatting import compact_text, duration_text, money_text
@@ -19,10 +21,6 @@ from brokle.web.snippets import chat_command
 from brokle.web.tables import Sort
 
 _BUCKETS = 40
-_STATUSES = {
-    429: gettext_noop("Rate limited"),
-    499: gettext_noop("Client left"),
-}
 
 
 @never_cache
@@ -64,12 +62,12 @@ def _figures(environment: EnvironmentRef, span: timedelta, sort: Sort, cursor: s
     return {
         "tiles": tiles(now, before, slices),
         "table": requests_table(sort, page.next_cursor),
-        "rows": [_row(row, names.get(row.key_id, "—")) for row in page.rows],
+        "rows": [_row(row, names.get(row.key_id, "—"), href_at(environment, "request", row.id)) for row in page.rows],
     }
 
 
-def _row(row: RequestRow, key: str) -> Row:
-    is_ok = row.status < 400
+def _row(row: RequestRow, key: str, href: str) -> Row:
+    state = state_of(row.status)
     return Row(
         id=row.id,
         at=row.at,
@@ -78,9 +76,10 @@ def _row(row: RequestRow, key: str) -> Row:
         tokens=row.tokens,
         cost=row.cost,
         duration_ms=row.duration_ms,
-        tone="ok" if is_ok else "bad",
-        status=gettext_noop("OK") if is_ok else _STATUSES.get(row.status, gettext_noop("Failed")),
+        tone=state.tone,
+        status=state.word,
         note=gettext_noop("cached") if row.cache in {"hit", "semantic"} else "",
+        href=href,
     )
 
 
