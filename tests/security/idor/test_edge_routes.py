@@ -54,6 +54,7 @@ ROUTES = {
     "/v1/messages": Route("/v1/messages", {**_CHAT, "max_tokens": 9}),
     "/v1/messages/count_tokens": Route("/v1/messages/count_tokens", _CHAT),
     **{path: Route(path, {"model": "echo/fast", "input": "hi"}, served=400) for path in _ONE_SHOT},
+    "/v1beta/models/": Route("/v1beta/models/echo/fast:generateContent", {"contents": [{"parts": [{"text": "hi"}]}]}),
     "/v1/models": Route("/v1/models"),
     "/v1/models/": Route("/v1/models/echo/fast"),
 }
