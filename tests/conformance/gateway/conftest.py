@@ -30,6 +30,26 @@ _MODELS = (
 )
 
 
+_LIMITS_AND_ROUTES = """
+limits:
+  - {name: each-user, per: user, requests: 5, window: hour}
+  - {name: slow-model, per: model, only: mock/endless, parallel: 3}
+  - {name: trial-route, per: route, only: trial, usd: 0.30, window: total}
+routes:
+  - {name: trial, targets: [{model: mock/ten-cents}]}
+  - {name: fast, targets: [{model: mock/gpt-4o-mini}]}
+  - {name: patient, retries: 2, targets: [{model: mock/rate-limited-briefly}]}
+  - {name: safe, targets: [{model: mock/broken}, {model: away/any}, {model: mock/gpt-4o-mini}]}
+  - {name: safe-stream, targets: [{model: mock/cut-at-once}, {model: mock/gpt-4o-mini}]}
+  - {name: late, targets: [{model: mock/cut}, {model: mock/gpt-4o-mini}]}
+  - {name: any-claude, targets: [{model: claude/claude-overloaded}, {model: claude/claude-sonnet-4-5}]}
+  - {name: claude-or-gpt, targets: [{model: claude/claude-cut-at-once}, {model: mock/gpt-4o-mini}]}
+  - {name: gpt-or-claude, targets: [{model: mock/broken}, {model: claude/claude-sonnet-4-5}]}
+  - {name: gemini-or-gpt, targets: [{model: google/gemini-overloaded}, {model: mock/gpt-4o-mini}]}
+  - {name: claude-patient, retries: 2, targets: [{model: claude/claude-limited-briefly}]}
+"""
+
+
 def _configuration(url: str, claude_url: str, gemini_url: str) -> str:
     prices = "input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60, cache_read_usd_per_mtok: 0.075, context: 128000"
     models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
@@ -82,23 +102,7 @@ providers:
   - name: away
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
-limits:
-  - {{name: each-user, per: user, requests: 5, window: hour}}
-  - {{name: slow-model, per: model, only: mock/endless, parallel: 3}}
-  - {{name: trial-route, per: route, only: trial, usd: 0.30, window: total}}
-routes:
-  - {{name: trial, targets: [{{model: mock/ten-cents}}]}}
-  - {{name: fast, targets: [{{model: mock/gpt-4o-mini}}]}}
-  - {{name: patient, retries: 2, targets: [{{model: mock/rate-limited-briefly}}]}}
-  - {{name: safe, targets: [{{model: mock/broken}}, {{model: away/any}}, {{model: mock/gpt-4o-mini}}]}}
-  - {{name: safe-stream, targets: [{{model: mock/cut-at-once}}, {{model: mock/gpt-4o-mini}}]}}
-  - {{name: late, targets: [{{model: mock/cut}}, {{model: mock/gpt-4o-mini}}]}}
-  - {{name: any-claude, targets: [{{model: claude/claude-overloaded}}, {{model: claude/claude-sonnet-4-5}}]}}
-  - {{name: claude-or-gpt, targets: [{{model: claude/claude-cut-at-once}}, {{model: mock/gpt-4o-mini}}]}}
-  - {{name: gpt-or-claude, targets: [{{model: mock/broken}}, {{model: claude/claude-sonnet-4-5}}]}}
-  - {{name: gemini-or-gpt, targets: [{{model: google/gemini-overloaded}}, {{model: mock/gpt-4o-mini}}]}}
-  - {{name: claude-patient, retries: 2, targets: [{{model: claude/claude-limited-briefly}}]}}
-"""
+{_LIMITS_AND_ROUTES}"""
 
 
 @pytest.fixture(scope="package")
