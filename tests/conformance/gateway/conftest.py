@@ -50,14 +50,35 @@ routes:
 """
 
 
+def _of_google(gemini_url: str) -> str:
+    prices = "input_usd_per_mtok: 1.25, output_usd_per_mtok: 10, cache_read_usd_per_mtok: 0.31"
+    geminis = "\n".join(f"      - {{id: {model}, {prices}}}" for model in GEMINIS)
+    return f"""  - name: google
+    kind: gemini
+    base_url: {gemini_url}
+    api_key: {GEMINI_KEY}
+    models:
+{geminis}
+  - name: google-v1beta
+    kind: gemini
+    base_url: {gemini_url}/v1beta
+    api_key: {GEMINI_KEY}
+  - name: cloud
+    kind: vertex
+    base_url: {gemini_url}/v1
+    api_key: {{env: VERTEX_KEY_FILE}}
+    options: {{project: p1, location: here}}
+    models:
+{geminis}
+"""
+
+
 def _configuration(url: str, claude_url: str, gemini_url: str) -> str:
     prices = "input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60, cache_read_usd_per_mtok: 0.075, context: 128000"
     models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
     prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
     prices += ", cache_write_5m_usd_per_mtok: 3.75, cache_write_1h_usd_per_mtok: 6"
     claudes = "\n".join(f"      - {{id: {model}, {prices}}}" for model in CLAUDES)
-    prices = "input_usd_per_mtok: 1.25, output_usd_per_mtok: 10, cache_read_usd_per_mtok: 0.31"
-    geminis = "\n".join(f"      - {{id: {model}, {prices}}}" for model in GEMINIS)
     return f"""
 providers:
   - name: mock
@@ -82,24 +103,7 @@ providers:
     kind: anthropic
     base_url: {claude_url}/v1
     api_key: sk-ant-mock
-  - name: google
-    kind: gemini
-    base_url: {gemini_url}
-    api_key: {GEMINI_KEY}
-    models:
-{geminis}
-  - name: google-v1beta
-    kind: gemini
-    base_url: {gemini_url}/v1beta
-    api_key: {GEMINI_KEY}
-  - name: cloud
-    kind: vertex
-    base_url: {gemini_url}/v1
-    api_key: {{env: VERTEX_KEY_FILE}}
-    options: {{project: p1, location: here}}
-    models:
-{geminis}
-  - name: away
+{_of_google(gemini_url)}  - name: away
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
 {_LIMITS_AND_ROUTES}"""
