@@ -22,7 +22,6 @@ class RoutingConfig(AppConfig):
         from brokle.kernel.extensions import (
             ConfigSection,
             LiveRoom,
-            NavigationItem,
             OrganizationPurge,
             PeriodicTask,
             SnapshotPart,
@@ -30,7 +29,6 @@ class RoutingConfig(AppConfig):
             config_sections,
             first_request,
             live_rooms,
-            navigation,
             organization_purges,
             periodic_tasks,
             snapshot_parts,
@@ -58,6 +56,11 @@ class RoutingConfig(AppConfig):
         periodic_tasks.register(refresh.name, refresh)
         live_rooms.register("requests", LiveRoom("requests", may_join))
         first_request.register("routing", find_first_request)
+        self._show_pages()
+
+    def _show_pages(self) -> None:
+        from brokle.kernel.extensions import NavigationItem, navigation
+
         pages = (
             NavigationItem("requests", gettext_noop("Requests"), "requests", "terminal", parent="route"),
             NavigationItem("providers", gettext_noop("Providers"), "providers", "globe", parent="route"),
