@@ -45,13 +45,18 @@ class RoutingConfig(AppConfig):
     def _show(self) -> None:
         from apps.orgs import facade as orgs
         from apps.routing.selectors.requests import find_first_request
-        from brokle.kernel.extensions import LiveRoom, NavigationItem, first_request, live_rooms, navigation
+        from brokle.kernel.extensions import LiveRoom, first_request, live_rooms
 
         async def may_join(user: object, environment_id: str) -> bool:
             return await orgs.may_watch_environment(str(getattr(user, "pk", "")), environment_id, "requests.read")
 
         live_rooms.register("requests", LiveRoom("requests", may_join))
         first_request.register("routing", find_first_request)
+        self._show_pages()
+
+    def _show_pages(self) -> None:
+        from brokle.kernel.extensions import NavigationItem, navigation
+
         pages = (
             NavigationItem("requests", gettext_noop("Requests"), "requests", "terminal", parent="route"),
             NavigationItem("providers", gettext_noop("Providers"), "providers", "globe", parent="route"),

@@ -282,10 +282,10 @@ def test_models_are_searched_sorted_and_compared(home, browser, provider, groq):
 def test_a_route_is_made_tried_changed_and_taken_back(home, browser):
     page = look(home, browser, "/default/routes/new")
     page.get_by_label("Name", exact=True).fill("smart")
-    first = page.get_by_role("group", name="Target 1", exact=True)
+    first = page.get_by_role("group", name="Model 1", exact=True)
     first.get_by_label("Model").fill("echo/slow")
     first.get_by_label("Only when").fill("tag.tier: gold")
-    page.get_by_role("group", name="Target 2", exact=True).get_by_label("Model").fill("echo/fast")
+    page.get_by_role("group", name="Model 2", exact=True).get_by_label("Model").fill("echo/fast")
     page.get_by_role("button", name="Make the route").click()
     page.wait_for_url("**/routes/rte_**")
     page.get_by_label("Tags").fill("tier=silver")

@@ -70,6 +70,13 @@ def test_the_editor_shows_what_is_in_force_and_saves_the_next_version(noor, owne
     assert current_of(route)["targets"][0] == {"model": "echo/fast", "when": {"hour": {"min": 9, "max": 17}}}
 
 
+def test_rows_are_taken_as_sent_also_where_somebody_else_saved_the_same_meanwhile(owner, route):
+    same = {"target-0-model": "echo/fast", "target-0-when": "", "target-1-model": ""}
+    owner.post(f"{PAGES}/{route.id}", {**FORM, **same})
+
+    assert current_of(route.__class__.objects.of(route.organization_id).get())["targets"] == [{"model": "echo/fast"}]
+
+
 @pytest.mark.parametrize("line", ["tag.tier", "input_tokens: many", "weather: fine"])
 def test_a_condition_that_nobody_understands_is_told_and_nothing_changes(noor, owner, line):
     answer = owner.post(f"{PAGES}/new", {**FORM, "target-0-when": line})

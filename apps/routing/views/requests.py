@@ -44,7 +44,7 @@ COLUMNS = [
 ]
 _ATTEMPT_COLUMNS = [
     Column("number", gettext_noop("Attempt")),
-    Column("target", gettext_noop("Target")),
+    Column("target", gettext_noop("Model")),
     Column("time", gettext_noop("Time taken"), is_numeric=True),
     Column("result", gettext_noop("Result")),
 ]

@@ -41,7 +41,7 @@ _COLUMNS = [
 ]
 _TRY_COLUMNS = [
     Column("place", gettext_noop("Turn")),
-    Column("target", gettext_noop("Target")),
+    Column("target", gettext_noop("Model")),
     Column("reason", gettext_noop("Why")),
 ]
 _CAUSES = ("error", "rate_limit", "timeout", "context_window", "capability", "content_policy")
@@ -103,7 +103,7 @@ def route_detail(request: HttpRequest, organization: str, route_id: str) -> Http
             messages.success(request, _("Saved; every process knows it within a second."))
             return HttpResponseRedirect(href_at(place, "route", route.id))
     context = {
-        **_crumbs(place, _("Route name")),
+        **_crumbs(place, _("The route")),
         "route": route,
         "form": form,
         "targets": targets,
@@ -180,8 +180,11 @@ def _forms(request: HttpRequest, name: str, definition: dict[str, Any]) -> tuple
         strategies=[(key, _(title)) for key, title in STRATEGIES.items()],
         causes=[(key, _(CAUSES[key])) for key in _CAUSES],
     )
+    if sent is not None:
+        # What was sent is the whole: a row like one that somebody else saved meanwhile is not "unchanged".
+        return form, TargetForms(sent, prefix="target")
     rows = [TargetForm.facts_of(target) for target in definition.get("targets", [])]
-    return form, TargetForms(sent, initial=rows, prefix="target")
+    return form, TargetForms(initial=rows, prefix="target")
 
 
 def _said(targets: Any) -> list[dict[str, Any]]:

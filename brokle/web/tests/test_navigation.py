@@ -18,8 +18,8 @@ def nothing(request, **kwargs):
 urlpatterns = [
     *web,
     path("<slug:org>/overview", nothing, name="overview"),
-    path("<slug:org>/routes", nothing, name="routes"),
-    path("<slug:org>/routes/playground", nothing, name="playground"),
+    path("<slug:org>/routes", nothing, name="some-routes"),
+    path("<slug:org>/routes/playground", nothing, name="some-playground"),
     path("<slug:org>/routes/<slug:key>", nothing, name="one-route"),
 ]
 pytestmark = pytest.mark.urls(__name__)
@@ -28,8 +28,8 @@ NOOR = Workspace("Noor Health", url_kwargs={"org": "noor"})
 
 @pytest.fixture
 def rooms():
-    routes = NavigationItem("route.routes", "Routes", "routes", parent="route")
-    playground = NavigationItem("route.playground", "Playground", "playground", parent="route")
+    routes = NavigationItem("route.routes", "Routes", "some-routes", parent="route")
+    playground = NavigationItem("route.playground", "Playground", "some-playground", parent="route")
     with (
         navigation.plugged("route.routes", routes, order=21),
         navigation.plugged("route.playground", playground, order=22),
