@@ -179,8 +179,10 @@ def test_a_script_that_did_not_arrive_is_fetched_again(home, visit):
         broken.append(route.request.url)
         route.abort("connectionaborted") if len(broken) == 1 else route.continue_()
 
-    visit.route(re.compile(r"/requests-\w+\.js"), break_once)
-    visit.goto(f"{home.url}/default/")
+    script = re.compile(r"/requests-\w+\.js")
+    visit.route(script, break_once)
+    with visit.expect_response(script):
+        visit.goto(f"{home.url}/default/")
 
     expect(visit.locator("[data-live-word=live]")).to_be_visible()
     assert len(broken) == 2

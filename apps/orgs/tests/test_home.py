@@ -27,7 +27,7 @@ def test_a_persons_own_pages_show_the_organization_they_were_in_last(noor, path)
     then = owner.get(path).context["shell"]
 
     assert (first.workspace.organization, then.workspace.organization) == ("Noor", "Zahra")
-    assert [line.href for line in then.sections] == ["/zahra/", "/zahra/settings"]
+    assert [line.href for line in then.sections] == ["/zahra/", "/zahra/requests", "/zahra/settings"]
     assert [choice.name for choice in then.workspace.choices] == ["Noor", "Zahra"]
 
 

@@ -1,9 +1,9 @@
 """The catalogue in force: built from the data of this release, compiled for the edge, and kept price by price."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from django.db import connection, transaction
@@ -13,6 +13,7 @@ from apps.routing.models import CatalogueModel, CatalogueProvider, CatalogueVers
 from apps.routing.selectors.catalogue import group_of, list_providers
 from apps.routing.selectors.price_list import GENAI, parts_of
 from apps.routing.selectors.shelves import build_shelves, encode_shelves, entries_of, source_of
+from apps.routing.services.bulk import put_rows
 from brokle.ground.services import touch_snapshot
 from brokle.kernel.clock import Clock, utc_now
 
@@ -21,7 +22,6 @@ log = logging.getLogger("brokle.routing")
 Builder = Callable[[datetime], dict[str, Shelf]]
 _LOCK: Final = 0x43415441
 _KEPT: Final = 3
-_BATCH: Final = 1000
 
 
 def refresh_catalogue(*, clock: Clock = utc_now, build: Builder = build_shelves) -> bool:
@@ -74,7 +74,7 @@ def _put_providers() -> None:
         )
         for name, facts in list_providers().items()
     ]
-    _put(CatalogueProvider, rows, by=["name"])
+    put_rows(CatalogueProvider, rows, by=["name"])
     CatalogueProvider.objects.exclude(name__in=list_providers()).delete()
 
 
@@ -95,7 +95,7 @@ def _put_models(shelves: dict[str, Shelf]) -> None:
         )
         for kind, record, facts in entries_of(shelves)
     ]
-    _put(CatalogueModel, rows, by=["provider", "name"])
+    put_rows(CatalogueModel, rows, by=["provider", "name"])
     named = {(row.provider, row.name) for row in rows}
     held = CatalogueModel.objects.values_list("id", "provider", "name")
     gone = [row_id for row_id, provider, name in held if (provider, name) not in named]
@@ -116,9 +116,5 @@ def _keep_prices(shelves: dict[str, Shelf], now: datetime) -> None:
         for kind, record, _facts in entries_of(shelves)
         if record.price.is_known
     }
-    ListPrice.objects.bulk_create(rows.values(), ignore_conflicts=True, batch_size=_BATCH)
-
-
-def _put(model: type[Any], rows: Iterable[Any], *, by: list[str]) -> None:
-    fields = [field.name for field in model._meta.fields if field.name != "id" and field.name not in by]  # noqa: SLF001 - Django's own door to a model's fields
-    model.objects.bulk_create(rows, update_conflicts=True, unique_fields=by, update_fields=fields, batch_size=_BATCH)
+    held = set(ListPrice.objects.filter(version__in=list(rows)).values_list("version", flat=True))
+    put_rows(ListPrice, [row for version, row in rows.items() if version not in held], by=["version"])
