@@ -10,7 +10,7 @@ import msgspec
 from apps.routing.edge.dialects.openai import wire
 from apps.routing.edge.echo_script import FIRST_TOOL, Script
 from apps.routing.edge.usage import Usage
-from brokle.kernel.errors import UpstreamFailed
+from brokle.kernel.errors import BadRequest, UpstreamFailed
 from brokle.kernel.ids import new_id
 
 _LOREM: Final = ("peace", "upon", "the", "reader", "and", "blessings", "for", "every", "patient", "word")
@@ -67,8 +67,16 @@ class _Said(msgspec.Struct):
         return "tool_calls" if self.tool else "stop"
 
 
+class _Function(msgspec.Struct):
+    name: str = ""
+
+
+class _Tool(msgspec.Struct):
+    function: _Function | None = None
+
+
 class _Tools(msgspec.Struct):
-    tools: list[dict[str, Any]] | None = None
+    tools: list[_Tool] | None = None
 
 
 _decode_tools: Final = msgspec.json.Decoder(_Tools).decode
@@ -81,7 +89,7 @@ async def answer(script: Script, model: str, body: bytes) -> EchoAnswer:
     if script.status >= 400:
         return EchoAnswer(script.status, iter([_refusal(script.status)]))
     messages = msgspec.json.decode(ask.messages)
-    said = _answered(script, messages, _decode_tools(body).tools or [])
+    said = _answered(script, messages, _tools_of(body))
     used = Usage(
         input=sum(count_tokens(_text_of(message.get("content"))) for message in messages if isinstance(message, dict)),
         output=count_tokens(said.arguments if said.tool else said.text),
@@ -94,13 +102,20 @@ async def answer(script: Script, model: str, body: bytes) -> EchoAnswer:
     return EchoAnswer(200, events, delay_s=script.word_delay_s, break_after=script.break_after)
 
 
-def _answered(script: Script, messages: list[Any], tools: list[dict[str, Any]]) -> _Said:
+def _tools_of(body: bytes) -> list[_Tool]:
+    try:
+        return _decode_tools(body).tools or []
+    except msgspec.ValidationError as error:
+        raise BadRequest(str(error), field="tools") from error
+
+
+def _answered(script: Script, messages: list[Any], tools: list[_Tool]) -> _Said:
     text = " ".join(_words(script.size)) if script.size else last_text(messages)
     thought = " ".join(_words(script.reasoning))
     has_result = isinstance(messages[-1], dict) and messages[-1].get("role") == "tool"
     if not script.tool or has_result:
         return _Said(text, thought)
-    names = [str((tool.get("function") or {}).get("name", "")) for tool in tools]
+    names = [tool.function.name for tool in tools if tool.function is not None]
     name = (names[0] if names else "") if script.tool == FIRST_TOOL else script.tool
     return _Said(text, thought, name)
 
@@ -158,7 +173,7 @@ def _refusal(status: int) -> bytes:
 def last_text(messages: list[Any]) -> str:
     """Of the last message a user or a tool sent."""
     for message in reversed(messages):
-        if isinstance(message, dict) and message.get("role") in {"user", "tool"}:
+        if isinstance(message, dict) and message.get("role") in ("user", "tool"):
             return _text_of(message.get("content"))
     return ""
 

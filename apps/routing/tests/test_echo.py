@@ -92,3 +92,13 @@ async def test_a_stream_has_as_many_words_as_told():
     assert sum("content" in delta for delta in deltas) == 26
     assert sum("reasoning_content" in delta for delta in deltas) == 4
     assert json.loads(chunks[-2][6:])["usage"]["completion_tokens_details"]["reasoning_tokens"] > 0
+
+
+@pytest.mark.parametrize("tools", ["a", [1], [{"function": "f"}], [{"function": {"name": []}}]])
+async def test_tools_that_are_none_are_refused(tools):
+    with pytest.raises(BadRequest):
+        await whole(script_of("fast"), tools=tools)
+
+
+async def test_a_role_that_is_no_word_is_nobodys():
+    assert echo.last_text([{"role": "user", "content": "hi"}, {"role": [], "content": "no"}]) == "hi"
