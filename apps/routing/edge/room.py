@@ -21,6 +21,7 @@ from apps.routing.edge.dialects.openai.plain import (
     by_sound,
     by_tokens,
 )
+from apps.routing.edge.dialects.responses.responses import ResponsesFormat
 from apps.routing.edge.dialects.speech import Format
 from apps.routing.edge.models import Models
 from apps.routing.edge.record import meter
@@ -77,6 +78,7 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
     return [
         endpoint("/v1/chat/completions", ChatFormat()),
         endpoint("/v1/completions", CompletionsFormat()),
+        endpoint("/v1/responses", ResponsesFormat()),
         *(endpoint(path, spoken) for path, spoken in _PLAIN.items()),
         endpoint("/v1/messages", MessagesFormat(), adorned),
         Endpoint(
