@@ -3,6 +3,7 @@ from typing import Any
 
 import msgspec
 
+from apps.routing.edge import kept
 from apps.routing.edge.books import Books
 from apps.routing.edge.calls import Switchboard
 from apps.routing.edge.counts import Counts
@@ -23,6 +24,7 @@ from apps.routing.edge.dialects.openai.plain import (
 )
 from apps.routing.edge.dialects.responses.responses import ResponsesFormat
 from apps.routing.edge.dialects.speech import Format
+from apps.routing.edge.kept import KeptAnswers
 from apps.routing.edge.models import Models
 from apps.routing.edge.record import meter
 from apps.routing.edge.verbs import GENERATE, Verbs
@@ -79,6 +81,7 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
         endpoint("/v1/chat/completions", ChatFormat()),
         endpoint("/v1/completions", CompletionsFormat()),
         endpoint("/v1/responses", ResponsesFormat()),
+        Endpoint(kept.PREFIX, KeptAnswers(books).answer, "gateway", protocols.openai, kept.METHODS),
         *(endpoint(path, spoken) for path, spoken in _PLAIN.items()),
         endpoint("/v1/messages", MessagesFormat(), adorned),
         Endpoint(

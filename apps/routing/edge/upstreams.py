@@ -10,6 +10,7 @@ import msgspec
 from apps.routing.edge import echo
 from apps.routing.edge.book import CredentialRecord, ModelRecord, ProviderRecord, place_of_credential
 from apps.routing.edge.dialects.catalog import COMPATIBLE, dialect_of
+from apps.routing.edge.dialects.responses.wire import RESPONSES
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import Format
 from apps.routing.edge.echo_script import script_of
@@ -87,6 +88,11 @@ class Door:
                 del self._targets[next(iter(self._targets))]
         return found
 
+    async def call(self, method: str, url: str, limits: Limits) -> Answer:
+        """Something else than the question to a model, with this key."""
+        signed = await self.signer.headers(url, b"") if self.signer is not None else ()
+        return await self._egress.prepare(method, url, self._headers).open(None, signed, limits=limits)
+
 
 class Upstream:
     __slots__ = (
@@ -136,6 +142,15 @@ class Upstream:
     def speaks(self, spoken: Format) -> bool:
         """Whether the provider understands this format as it is; not all who speak OpenAI's chat know Responses."""
         return self.dialect.speaks(spoken.name) and (spoken.operation != _RESPONSES or self.serves_responses)
+
+    @property
+    def keeps_answers(self) -> bool:
+        return self.serves_responses and self.dialect.speaks(RESPONSES)
+
+    def place_of_answers(self, path: str, query: str) -> str:
+        url, _, own = self.dialect.address(self.base_url, _RESPONSES, "", self.options, is_stream=False).partition("?")
+        queries = "&".join(part for part in (own, query) if part)
+        return f"{url}{path}?{queries}" if queries else url + path
 
     def lacks(self, operation: str, status: int, body: bytes) -> bool:
         """Whether a server of somebody's own has said that it has no such address; that of a model says its name."""
