@@ -381,3 +381,12 @@ def test_what_a_call_needs_of_a_model_is_seen():
     asked = ask(model="m", input=[{"role": "user", "content": [picture]}], tools=[WEATHER], max_output_tokens=7)
     assert asked.needs(asked.body) == {"image-input", "tools"}
     assert (asked.output_bound, asked.is_stream) == (7, False)
+
+
+@pytest.mark.parametrize(("value", "drops"), [(b"true", True), (b"false", False), (b"", False), (b"yes", False)])
+def test_what_cannot_be_said_may_be_left_out_by_header(value, drops):
+    headers = [(b"x-brokle-drop-unsupported", value)]
+    request = Request({"method": "POST", "path": "/v1/responses", "headers": headers}, None, None)
+    asked = ResponsesFormat().read_ask(request, b'{"model":"m","input":"hi","tools":[{"type":"web_search"}]}')
+    assert asked.controls.drops_unsupported is drops
+    assert (asked.conversation().rest.keys(), asked.conversation().drops_unsupported) == ({"tools.web_search"}, drops)
