@@ -53,7 +53,7 @@ class Items:
             self._take(item, f"input.{place}")
 
     def _take(self, item: dict[str, Any], where: str) -> None:
-        kind = item.get("type") or ("message" if "role" in item else "")
+        kind = word(item, "type") if item.get("type") else "message" if "role" in item else ""
         if kind == "message":
             self._message(item, where)
         elif kind in _CALLS:
@@ -64,17 +64,17 @@ class Items:
             self._join("assistant", self._thoughts(item, where))
         elif kind == "item_reference":
             raise KeptElsewhere(f"{where}.id")
-        elif isinstance(kind, str) and kind:
+        elif kind:
             self.unspoken[f"input.{kind[:60]}"] = msgspec.Raw(_raw(item))
         else:
             raise BadRequest(f"`{where}.type` is missing", field=f"{where}.type")
 
     def _message(self, item: dict[str, Any], where: str) -> None:
-        role, parts = item.get("role"), self._parts(item.get("content"), f"{where}.content")
+        role, parts = word(item, "role"), self._parts(item.get("content"), f"{where}.content")
         if role in {"user", "assistant"}:
             self._join("user" if role == "user" else "assistant", parts)
         elif role not in {"system", "developer"}:
-            raise BadRequest(f"`{str(role)[:40]}` is no role", field=f"{where}.role")
+            raise BadRequest(f"`{role[:40]}` is no role", field=f"{where}.role")
         elif self.turns:  # said in the middle: providers know a system prompt only at the start
             self._join("user", parts)
         elif all(isinstance(part, Text) for part in parts):
@@ -120,7 +120,7 @@ class Items:
         return found
 
     def _part(self, entry: dict[str, Any], where: str) -> Part:
-        kind = entry.get("type")
+        kind = word(entry, "type")
         if kind in _TEXTS:
             return Text(_string(entry, "text", where))
         if kind == "refusal":
@@ -134,7 +134,13 @@ class Items:
             form = str(held.get("format", ""))
             data = _string(held, "data", f"{where}.input_audio")
             return Media("audio", _AUDIO.get(form, f"audio/{form}"), data)
-        raise BadRequest(f"A part of type `{str(kind)[:40]}` is not known", field=f"{where}.type")
+        raise BadRequest(f"A part of type `{kind[:40]}` is not known", field=f"{where}.type")
+
+
+def word(held: Any, name: str) -> str:
+    """Empty for what is none."""
+    found = held.get(name) if isinstance(held, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def _image(entry: dict[str, Any], where: str) -> Media:

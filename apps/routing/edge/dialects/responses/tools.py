@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from apps.routing.edge.conversation import NO_JSON, Tool, ToolChoice
-from apps.routing.edge.dialects.responses.items import Unspoken
+from apps.routing.edge.dialects.responses.items import Unspoken, word
 from brokle.kernel.errors import BadRequest
 
 _raw: Final = msgspec.json.Encoder().encode
@@ -20,8 +20,8 @@ def read_tools(entries: list[Any], unspoken: Unspoken) -> list[Tool]:
     """Tools that run at OpenAI, or whose form only it knows, cannot be told to anyone else."""
     found = []
     for place, entry in enumerate(entries):
-        kind = entry.get("type") if isinstance(entry, dict) else None
-        if not isinstance(kind, str):
+        kind = word(entry, "type")
+        if not kind:
             raise BadRequest(f"`tools.{place}.type` is missing", field=f"tools.{place}.type")
         if kind in _OWN:
             found.append(_tool(entry, place, unspoken))
@@ -31,13 +31,13 @@ def read_tools(entries: list[Any], unspoken: Unspoken) -> list[Tool]:
 
 
 def _tool(entry: dict[str, Any], place: int, unspoken: Unspoken) -> Tool:
-    name = entry.get("name")
-    if not isinstance(name, str) or not name:
+    name = word(entry, "name")
+    if not name:
         raise BadRequest(f"`tools.{place}.name` is missing", field=f"tools.{place}.name")
     description, strict = str(entry.get("description") or ""), entry.get("strict")
     if entry["type"] == "custom":
         form = entry.get("format")
-        if isinstance(form, dict) and form.get("type") not in {None, "text"}:
+        if word(form, "type") not in {"", "text"}:
             unspoken[f"tools.{name[:60]}.format"] = msgspec.Raw(_raw(form))
         return Tool(name, description, _FREE_TEXT)
     schema = entry.get("parameters")
@@ -69,12 +69,12 @@ def read_choice(choice: Any, tools: list[Tool], parallel: bool | None, unspoken:
         if choice not in {"auto", "none", "required"}:
             raise BadRequest(f"`{choice[:40]}` is no tool choice", field="tool_choice")
         return Choice(tools, ToolChoice(choice, [], parallel, is_held))  # type: ignore[arg-type]
-    kind = choice.get("type") if isinstance(choice, dict) else None
+    kind = word(choice, "type")
     if kind in _OWN:
         return Choice(tools, ToolChoice("named", [_named(choice, tools)], parallel, is_held))
     if kind == "allowed_tools":
         return _allowed(choice, tools, parallel)
-    if not isinstance(kind, str):
+    if not kind:
         raise BadRequest("This tool choice is not known here", field="tool_choice")
     unspoken[f"tool_choice.{kind[:60]}"] = msgspec.Raw(_raw(choice))
     return Choice(tools, None)
@@ -82,7 +82,7 @@ def read_choice(choice: Any, tools: list[Tool], parallel: bool | None, unspoken:
 
 def _allowed(choice: dict[str, Any], tools: list[Tool], parallel: bool | None) -> Choice:
     """The rest of the tools is not shown at all, which comes to the same for whoever may not call them."""
-    listed, mode = choice.get("tools"), choice.get("mode")
+    listed, mode = choice.get("tools"), word(choice, "mode")
     if not isinstance(listed, list) or mode not in {"auto", "required"}:
         raise BadRequest("Allowed tools have a `mode` of auto or required, and a list", field="tool_choice")
     names = [_named(entry, tools) for entry in listed]
@@ -91,7 +91,7 @@ def _allowed(choice: dict[str, Any], tools: list[Tool], parallel: bool | None) -
 
 
 def _named(entry: Any, tools: list[Tool]) -> str:
-    name = entry.get("name") if isinstance(entry, dict) else None
-    if not isinstance(name, str) or name not in {tool.name for tool in tools}:
-        raise BadRequest(f"The tool choice names no tool of this request: `{str(name)[:60]}`", field="tool_choice")
+    name = word(entry, "name")
+    if name not in {tool.name for tool in tools}:
+        raise BadRequest(f"The tool choice names no tool of this request: `{name[:60]}`", field="tool_choice")
     return name
