@@ -1,6 +1,8 @@
 """Requests in OpenAI's Responses form: read into conversations, and refused where they make no sense."""
 
 import json
+from contextlib import suppress
+from copy import deepcopy
 
 import pytest
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
@@ -22,6 +24,7 @@ from apps.routing.edge.conversation import (
 from apps.routing.edge.dialects.anthropic.dialect import Anthropic
 from apps.routing.edge.dialects.gemini.dialect import Gemini
 from apps.routing.edge.dialects.openai.dialect import OpenAI
+from apps.routing.edge.dialects.openai.requests import read_request as read_chat
 from apps.routing.edge.dialects.responses.items import KeptElsewhere
 from apps.routing.edge.dialects.responses.requests import read_request
 from apps.routing.edge.dialects.responses.responses import ResponsesFormat
@@ -396,3 +399,39 @@ def test_what_cannot_be_said_may_be_left_out_by_header(value, drops):
     asked = ResponsesFormat().read_ask(request, b'{"model":"m","input":"hi","tools":[{"type":"web_search"}]}')
     assert asked.controls.drops_unsupported is drops
     assert (asked.conversation().rest.keys(), asked.conversation().drops_unsupported) == ({"tools.web_search"}, drops)
+
+
+NONSENSE = (None, True, -1, 10**30, 1.5, "", "x", "\0", [], {}, [None], [1, "a"], {"type": ["a"]}, {"type": "x"})
+
+
+def places(held, place=()):
+    if place:
+        yield place
+    inner = held.items() if isinstance(held, dict) else enumerate(held) if isinstance(held, list) else ()
+    for key, value in inner:
+        yield from places(value, (*place, key))
+
+
+@pytest.mark.parametrize("place", list(places(CODEX)), ids=lambda place: ".".join(map(str, place)))
+def test_nonsense_anywhere_is_refused_or_taken_and_never_an_accident(place):
+    dialects = [
+        (OpenAI("x", "X"), "m"),
+        (Anthropic("x", "X"), "claude-sonnet-4-5"),
+        (Gemini("x", "X"), "gemini-2.5-pro"),
+    ]
+    for nonsense in NONSENSE:
+        body = deepcopy(CODEX)
+        held = body
+        for key in place[:-1]:
+            held = held[key]
+        held[place[-1]] = nonsense
+        for dialect, model in dialects:
+            with suppress(BadRequest):
+                dialect.write_request(ask(**body).conversation(), model)
+
+
+@pytest.mark.parametrize("kind", [["text"], {"type": "text"}, 5, None])
+def test_a_part_of_a_chat_whose_kind_is_no_word_is_refused_too(kind):
+    body = {"model": "m", "messages": [{"role": "user", "content": [{"type": kind, "text": "hi"}]}]}
+    with pytest.raises(BadRequest, match="is not known"):
+        read_chat(json.dumps(body).encode(), is_stream=False, drops_unsupported=False)
