@@ -21,6 +21,7 @@ class _Manifest(msgspec.Struct):
 @dataclass(frozen=True, slots=True)
 class Assets:
     style: str
+    gateway_style: str
     gallery_style: str
     script: str
     preload: dict[str, list[str]]
@@ -32,6 +33,7 @@ def _read(path: Path, changed_ns: int, static_url: str) -> Assets:
     manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
     return Assets(
         style=static_url + manifest.entries["console.css"],
+        gateway_style=static_url + manifest.entries["gateway.css"],
         gallery_style=static_url + manifest.entries["gallery.css"],
         script=static_url + manifest.entries["console.js"],
         preload={language: [static_url + file for file in files] for language, files in manifest.preload.items()},

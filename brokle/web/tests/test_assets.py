@@ -20,7 +20,12 @@ except UnableToBuildAssets as error:
 
 
 def write_manifest(path, style, changed_ns):
-    entries = {"console.css": style, "gallery.css": "dist/g.css", "console.js": "dist/c.js"}
+    entries = {
+        "console.css": style,
+        "gateway.css": "dist/w.css",
+        "gallery.css": "dist/g.css",
+        "console.js": "dist/c.js",
+    }
     path.write_text(json.dumps({"entries": entries, "preload": {"en": ["dist/i.woff2"]}, "icons": {"x": "<path/>"}}))
     os.utime(path, ns=(changed_ns, changed_ns))
 

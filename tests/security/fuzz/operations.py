@@ -22,9 +22,28 @@ _GOOD = {
     "time_zone": "UTC",
     "user_id": "{target_id}",
     "slug": "a-new-one",
+    "plan": "free",
+    "kind": "openai-compatible",
+    "base_url": "https://93.184.216.34/v1",
+    "environment_id": "{environment_id}",
+    "credential_id": "{credential_id}",
+    "model": "noors-own/noors-model",
+    "targets": [{"model": "echo/fast"}],
+    "since": "2026-01-01T00:00:00Z",
+    "until": "2026-01-02T00:00:00Z",
+    "at": "2026-01-01T00:00:00Z",
 }
-# OpenAPI gives the body of a DELETE no meaning, so the document is silent about this one.
-_ALSO = {("delete", "/api/v1/auth/mfa/totp"): {"password": _GOOD["password"]}}
+_GOOD_OF = {
+    "/api/v1/routes": {"retries": 1, "shadow": {"model": "echo/fast"}, "fallback_on": ["timeout"]},
+    "/api/v1/routes/{route_id}": {"retries": 1, "shadow": {"model": "echo/fast"}},
+    "/api/v1/routes/{route_id}/rollback": {"version": 1},
+    "/api/v1/providers/{provider_id}/test": {"model": "noors-model"},
+}
+# OpenAPI gives the body of a DELETE no meaning, so the document is silent about these.
+_ALSO = {
+    ("delete", f"/api/v1/auth/{name}"): {"password": _GOOD["password"]}
+    for name in ("me", "mfa/totp", "mfa/passkeys/{id}")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +71,19 @@ def operations() -> list[Operation]:
                     path,
                     tuple(p["name"] for p in parameters if p["in"] == "path"),
                     tuple(p["name"] for p in parameters if p["in"] == "query"),
-                    _ALSO.get((method, path)) or _body_of(operation),
+                    _ALSO.get((method, path)) or _body_of(path, operation),
                 )
             )
     return found
 
 
-def _body_of(operation: dict[str, Any]) -> dict[str, Any] | None:
+def _body_of(path: str, operation: dict[str, Any]) -> dict[str, Any] | None:
     content = operation.get("requestBody", {}).get("content", {})
     if not content:
         return None
     schema = _resolved(next(iter(content.values()))["schema"])
-    return {name: _example(name, _resolved(field)) for name, field in schema.get("properties", {}).items()}
+    found = {name: _example(name, _resolved(field)) for name, field in schema.get("properties", {}).items()}
+    return found | {name: value for name, value in _GOOD_OF.get(path, {}).items() if name in found}
 
 
 def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
