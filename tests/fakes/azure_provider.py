@@ -40,6 +40,19 @@ class _Handler(Handler):
         else:
             super().do_POST()
 
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        """Answers are kept, and none is."""
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        call = Call(f"{self.command} {self.path}", headers, {}, b"")
+        self.provider.calls.append(call)
+        if not self.path.startswith("/openai/v1/responses/"):
+            refused = _said(404, {"code": "404", "message": "Resource not found"})
+        else:
+            refused = _said(404, {"code": None, "message": "Response not found.", "type": "invalid_request_error"})
+        refused(self, call)
+
+    do_DELETE = do_GET  # noqa: N815 - http.server's name
+
     def _grant(self) -> None:
         raw = self.everything()
         form = {name: values[0] for name, values in parse_qs(raw.decode()).items()}

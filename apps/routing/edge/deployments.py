@@ -27,14 +27,12 @@ class Deployments:
         self._formats = dict(sorted(found.items(), key=lambda pair: -len(pair[0])))
 
     async def answer(self, request: Request) -> None:
-        for path, spoken in self._formats.items():
-            if request.path.endswith(path):
-                model = request.path[len(PREFIX) : -len(path)]
-                if model:
-                    await self._switchboard.answer(request, spoken, model)
-                    return
-        known = ", ".join(path[1:] for path in self._formats)
-        raise NotFound(f"The address is {PREFIX}{{model}}/ and one of {known}")
+        path = next((path for path in self._formats if request.path.endswith(path)), "")
+        model = request.path[len(PREFIX) : -len(path)] if path else ""
+        if not model:
+            known = ", ".join(path[1:] for path in self._formats)
+            raise NotFound(f"The address is {PREFIX}{{model}}/ and one of {known}")
+        await self._switchboard.answer(request, self._formats[path], model)
 
 
 def twins(endpoints: Iterable[Endpoint]) -> list[Endpoint]:

@@ -145,7 +145,8 @@ class Upstream:
 
     @property
     def keeps_answers(self) -> bool:
-        return self.serves_responses and self.dialect.speaks(RESPONSES)
+        """Of a server of somebody's own only when that was said."""
+        return self._is_sure and self.serves_responses and self.dialect.speaks(RESPONSES)
 
     def place_of_answers(self, path: str, query: str) -> str:
         url, _, own = self.dialect.address(self.base_url, _RESPONSES, "", self.options, is_stream=False).partition("?")

@@ -40,10 +40,10 @@ async def book():
 @pytest.mark.parametrize(
     ("allowed", "found"),
     [
-        ([], ["gpt", "azure", "own", "new"]),
+        ([], ["gpt", "azure", "new"]),
         (["gpt/m"], ["gpt"]),
         (["fast"], ["azure"]),
-        (["claude/m", "chatty/m", "nobody/m", "nobody"], []),
+        (["claude/m", "chatty/m", "own/m", "nobody/m", "nobody"], []),
     ],
 )
 async def test_answers_are_kept_by_those_that_serve_responses(book, allowed, found):

@@ -5,6 +5,8 @@ import json
 import pytest
 from openai import APIError, BadRequestError, NotFoundError, RateLimitError
 
+from tests.fakes.azure_provider import KEY as AZURE_KEY
+from tests.fakes.azure_provider import TOKEN
 from tests.fakes.model_provider import WORDS
 from tests.fakes.responses_provider import ENCRYPTED, KEY, TEXT
 from tests.house import BOOTSTRAP_KEY
@@ -67,12 +69,19 @@ def test_what_was_kept_is_gone_on_with_shown_and_deleted(client, gpt):
         client.responses.retrieve(first.id)
 
 
-def test_what_nobody_keeps_is_not_found(client):
+def test_what_nobody_keeps_is_not_found(client, azure):
     client.responses.create(model=GPT, input="hi", store=False)
+    azure.calls.clear()
     for answer_id in ("resp_unknown", "resp_" + "9" * 100):
         with pytest.raises(NotFoundError) as refused:
             client.responses.retrieve(answer_id)
         assert refused.value.code == "response_not_found"
+    asked = {
+        (call.path, call.headers.get("api-key") or call.headers["authorization"])
+        for call in azure.calls
+        if call.path.endswith("unknown")
+    }
+    assert asked == {("GET /openai/v1/responses/resp_unknown", held) for held in (AZURE_KEY, f"Bearer {TOKEN}")}
 
 
 def test_a_provider_may_be_named(client):
