@@ -60,7 +60,10 @@ CODEX = {
         },
         {"type": "function_call_output", "call_id": "call_1", "output": "a.py"},
     ],
-    "tools": [{**WEATHER, "name": "shell", "strict": False}],
+    "tools": [
+        {**WEATHER, "name": "shell", "strict": False},
+        {"type": "namespace", "name": "agents", "description": "Helpers.", "tools": [{**WEATHER, "name": "spawn"}]},
+    ],
     "tool_choice": "auto",
     "parallel_tool_calls": False,
     "reasoning": {"effort": "medium", "summary": "auto"},
@@ -299,6 +302,10 @@ def test_input_that_makes_no_sense_is_refused_by_its_place(said, field):
         ({"tools": ["x"]}, "tools.0.type"),
         ({"tools": [{"type": "function"}]}, "tools.0.name"),
         ({"tools": [{"type": "function", "name": "a", "parameters": "x"}]}, "tools.0.parameters"),
+        ({"tools": [{"type": "namespace", "name": "a"}]}, "tools.0"),
+        ({"tools": [{"type": "namespace", "tools": []}]}, "tools.0"),
+        ({"tools": [{"type": "namespace", "name": "a", "tools": ["x"]}]}, "tools.0.tools.0.type"),
+        ({"tools": [{"type": "namespace", "name": "a", "tools": [{"type": "function"}]}]}, "tools.0.tools.0.name"),
         ({"tool_choice": "any"}, "tool_choice"),
         ({"tool_choice": 5}, "tool_choice"),
         ({"tool_choice": {"name": "x"}}, "tool_choice"),
@@ -367,6 +374,19 @@ def test_what_codex_sends_is_taken_by_every_dialect():
     assert claude["messages"][1]["content"][0] == {"type": "thinking", "thinking": "", "signature": "sig"}
     assert gemini["tools"][0]["functionDeclarations"][0]["name"] == "shell"
     assert [message["role"] for message in chat["messages"]] == ["system", "user", "assistant", "tool"]
+
+
+def test_tools_in_a_namespace_are_functions_of_a_longer_name():
+    agents = {"type": "namespace", "name": "agents", "description": "Helpers.", "tools": [WEATHER, PATCH]}
+    call = {"type": "function_call", "call_id": "c1", "namespace": "agents", "name": "weather", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c1", "output": "sunny"}
+    choice = {"type": "function", "namespace": "agents", "name": "weather"}
+    found = read([{"role": "user", "content": "hi"}, call, result], tools=[WEATHER, agents], tool_choice=choice)
+    assert [tool.name for tool in found.tools] == ["weather", "agents__weather", "agents__apply_patch"]
+    assert (found.tools[1].description, found.rest) == ("Helpers.\nOf a city", {})
+    assert found.turns[1].parts == [ToolCall("c1", "agents__weather", "{}")]
+    assert found.turns[2].parts == [ToolResult("c1", "agents__weather", [Text("sunny")])]
+    assert found.tool_choice == ToolChoice("named", ["agents__weather"])
 
 
 def test_a_tool_of_free_text_is_a_function_of_one_text():

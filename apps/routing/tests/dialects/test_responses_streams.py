@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from apps.routing.edge.conversation import Media
 from apps.routing.edge.dialects.openai.wire import refusal_of
 from apps.routing.edge.dialects.responses.responses import ResponsesFormat
+from apps.routing.edge.dialects.responses.tools import read_tools
 from apps.routing.edge.dialects.seals import told_to_openai
 from apps.routing.edge.dialects.sse import Events
 from apps.routing.edge.reply import (
@@ -204,6 +205,17 @@ def test_a_tool_of_free_text_gets_its_text(arguments, text):
         "response.output_item.done",
     ]
     assert (events[4]["input"], events[5]["item"]["type"]) == (text, "custom_tool_call")
+
+
+@pytest.mark.parametrize("long", ["", "x" * 60])
+def test_a_call_in_a_namespace_is_told_by_its_own_name(long):
+    name = f"spawn{long}"
+    agents = {"type": "namespace", "name": "agents", "description": "x", "tools": [{**FUNCTION, "name": name}]}
+    told_name = read_tools([agents], {})[0].name
+    pieces = [ToolBegun(0, "c1", told_name), ArgumentsPiece(0, "{}"), Finished("tool_calls")]
+    found, _ = whole(pieces, tools=[FUNCTION, agents])
+    assert (len(told_name) <= 64, found.output[0].name, found.output[0].namespace) == (True, name, "agents")
+    assert told(pieces, tools=[agents])[-1]["response"]["output"][0]["namespace"] == "agents"
 
 
 def test_googles_seal_of_a_call_stands_before_it():

@@ -6,6 +6,7 @@ import msgspec
 
 from apps.routing.edge.conversation import Media, Part, Role, Text, Thought, ToolCall, ToolResult, Turn
 from apps.routing.edge.dialects.data_urls import read_url
+from apps.routing.edge.dialects.responses.names import told_as, word
 from apps.routing.edge.dialects.seals import heard_from_openai
 from apps.routing.edge.dialects.speech import CannotExpress
 from brokle.kernel.errors import BadRequest
@@ -90,7 +91,8 @@ class Items:
             self.turns.append(Turn(role, parts))
 
     def _call(self, item: dict[str, Any], where: str) -> ToolCall:
-        call_id, name = _string(item, "call_id", where), _string(item, "name", where)
+        call_id = _string(item, "call_id", where)
+        name = told_as(_string(item, "name", where), word(item, "namespace"))
         said = _string(item, _CALLS[item["type"]], where)
         self._names[call_id] = name
         return ToolCall(call_id, name, said if item["type"] == "function_call" else _raw({"input": said}).decode())
@@ -135,12 +137,6 @@ class Items:
             data = _string(held, "data", f"{where}.input_audio")
             return Media("audio", _AUDIO.get(form, f"audio/{form}"), data)
         raise BadRequest(f"A part of type `{kind[:40]}` is not known", field=f"{where}.type")
-
-
-def word(held: Any, name: str) -> str:
-    """Empty for what is none."""
-    found = held.get(name) if isinstance(held, dict) else None
-    return found if isinstance(found, str) else ""
 
 
 def _image(entry: dict[str, Any], where: str) -> Media:

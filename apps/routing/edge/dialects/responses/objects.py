@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from apps.routing.edge.asks import Ask
+from apps.routing.edge.dialects.responses.names import Own
 from apps.routing.edge.reply import Failed
 from brokle.kernel.ids import new_id
 
@@ -77,9 +78,11 @@ def reasoning_item() -> dict[str, Any]:
     return {"id": new_id("rs"), "type": "reasoning", "summary": [], "status": "in_progress"}
 
 
-def call_item(call_id: str, name: str, *, is_custom: bool) -> dict[str, Any]:
-    about = {"call_id": call_id or new_id("call"), "name": name, "status": "in_progress"}
-    if is_custom:
+def call_item(call_id: str, own: Own) -> dict[str, Any]:
+    about = {"call_id": call_id or new_id("call"), "name": own.name, "status": "in_progress"}
+    if own.namespace:
+        about["namespace"] = own.namespace
+    if own.is_custom:
         return {"id": new_id("ctc"), "type": "custom_tool_call", **about, "input": ""}
     return {"id": new_id("fc"), "type": "function_call", **about, "arguments": ""}
 

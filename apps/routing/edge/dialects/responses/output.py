@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from apps.routing.edge.dialects.responses import objects
+from apps.routing.edge.dialects.responses.names import Own
 from apps.routing.edge.dialects.responses.wire import usage_object
 from apps.routing.edge.dialects.seals import sealed_by_google, told_to_openai
 from apps.routing.edge.reply import (
@@ -50,12 +51,12 @@ class _Growing:
 class Output:
     """Messages and thoughts end when something else begins; calls, when they are whole and another one begins."""
 
-    __slots__ = ("_calls", "_custom", "_growing", "_is_single", "_items", "head")
+    __slots__ = ("_calls", "_growing", "_is_single", "_items", "_own", "head")
 
-    def __init__(self, head: Told, custom: frozenset[str], *, is_single: bool) -> None:
-        """`custom` names the tools that take free text; `is_single` lets no second call through."""
+    def __init__(self, head: Told, own: dict[str, Own], *, is_single: bool) -> None:
+        """`own` are names of tools that others were told differently; `is_single` lets no second call through."""
         self.head = head
-        self._custom = custom
+        self._own = own
         self._is_single = is_single
         self._items: list[Told] = []
         self._growing: _Growing | None = None
@@ -153,7 +154,7 @@ class Output:
         for index in sorted(self._calls):
             if _is_whole(self._calls[index].text):
                 told += self._end_call(index, "completed")
-        item = objects.call_item(event.id, event.name, is_custom=event.name in self._custom)
+        item = objects.call_item(event.id, self._own.get(event.name) or Own(event.name))
         self._calls[event.index], added = self._open(item)
         return [*told, added]
 

@@ -5,7 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from apps.routing.edge.conversation import NO_JSON, Tool, ToolChoice
-from apps.routing.edge.dialects.responses.items import Unspoken, word
+from apps.routing.edge.dialects.responses.items import Unspoken
+from apps.routing.edge.dialects.responses.names import NAMESPACE, told_as, word
 from brokle.kernel.errors import BadRequest
 
 _raw: Final = msgspec.json.Encoder().encode
@@ -20,37 +21,40 @@ def read_tools(entries: list[Any], unspoken: Unspoken) -> list[Tool]:
     """Tools that run at OpenAI, or whose form only it knows, cannot be told to anyone else."""
     found = []
     for place, entry in enumerate(entries):
-        kind = word(entry, "type")
-        if not kind:
-            raise BadRequest(f"`tools.{place}.type` is missing", field=f"tools.{place}.type")
-        if kind in _OWN:
-            found.append(_tool(entry, place, unspoken))
-        else:
-            unspoken[f"tools.{kind[:60]}"] = msgspec.Raw(_raw(entry))
+        where, kind = f"tools.{place}", word(entry, "type")
+        if kind != NAMESPACE:
+            found += _tool(entry, where, unspoken)
+            continue
+        name, inner = word(entry, "name"), entry.get("tools")
+        if not name or not isinstance(inner, list):
+            raise BadRequest(f"`{where}` is a namespace without a name or without tools", field=where)
+        about = word(entry, "description")
+        for number, tool in enumerate(inner):
+            found += _tool(tool, f"{where}.tools.{number}", unspoken, name, about)
     return found
 
 
-def _tool(entry: dict[str, Any], place: int, unspoken: Unspoken) -> Tool:
-    name = word(entry, "name")
+def _tool(entry: Any, where: str, unspoken: Unspoken, namespace: str = "", about: str = "") -> list[Tool]:
+    kind, name = word(entry, "type"), word(entry, "name")
+    if not kind:
+        raise BadRequest(f"`{where}.type` is missing", field=f"{where}.type")
+    if kind not in _OWN:
+        unspoken[f"tools.{kind[:60]}"] = msgspec.Raw(_raw(entry))
+        return []
     if not name:
-        raise BadRequest(f"`tools.{place}.name` is missing", field=f"tools.{place}.name")
-    description, strict = str(entry.get("description") or ""), entry.get("strict")
-    if entry["type"] == "custom":
+        raise BadRequest(f"`{where}.name` is missing", field=f"{where}.name")
+    told = told_as(name, namespace)
+    description = "\n".join(text for text in (about, str(entry.get("description") or "")) if text)
+    if kind == "custom":
         form = entry.get("format")
         if word(form, "type") not in {"", "text"}:
             unspoken[f"tools.{name[:60]}.format"] = msgspec.Raw(_raw(form))
-        return Tool(name, description, _FREE_TEXT)
-    schema = entry.get("parameters")
+        return [Tool(told, description, _FREE_TEXT)]
+    schema, strict = entry.get("parameters"), entry.get("strict")
     if schema is not None and not isinstance(schema, dict):
-        raise BadRequest(f"`tools.{place}.parameters` is a JSON Schema", field=f"tools.{place}.parameters")
+        raise BadRequest(f"`{where}.parameters` is a JSON Schema", field=f"{where}.parameters")
     held = NO_JSON if schema is None else msgspec.Raw(_raw(schema))
-    return Tool(name, description, held, strict if isinstance(strict, bool) else None)
-
-
-def custom_names(entries: list[Any] | None) -> frozenset[str]:
-    """Of the tools that take free text, whose calls are told in another form."""
-    found = (e for e in entries or () if isinstance(e, dict) and e.get("type") == "custom")
-    return frozenset(entry["name"] for entry in found if isinstance(entry.get("name"), str))
+    return [Tool(told, description, held, strict if isinstance(strict, bool) else None)]
 
 
 class Choice(msgspec.Struct):
@@ -91,7 +95,7 @@ def _allowed(choice: dict[str, Any], tools: list[Tool], parallel: bool | None) -
 
 
 def _named(entry: Any, tools: list[Tool]) -> str:
-    name = word(entry, "name")
+    name = told_as(word(entry, "name"), word(entry, "namespace"))
     if name not in {tool.name for tool in tools}:
         raise BadRequest(f"The tool choice names no tool of this request: `{name[:60]}`", field="tool_choice")
     return name
