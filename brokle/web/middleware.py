@@ -9,12 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from django.conf import settings
+from django.db.utils import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
 
 from brokle.kernel import log
-from brokle.kernel.errors import BrokleError
+from brokle.kernel.errors import BadRequest, BrokleError
 from brokle.kernel.ids import new_id, new_trace_id
 from brokle.kernel.metrics import counter, histogram
 from brokle.kernel.tracing import SERVER, Span, parse_traceparent, tracer
@@ -167,6 +168,9 @@ def security_headers(get_response: Any) -> Any:
     return synchronous
 
 
+_NUL = "cannot contain NUL"  # the driver's words before it sends; only a caller's text holds one
+
+
 class DomainErrors(MiddlewareMixin):
     """What a room refuses becomes a page that says so, not a fault of ours, nor a blank one."""
 
@@ -178,4 +182,6 @@ class DomainErrors(MiddlewareMixin):
         return answer
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, (ValueError, DataError)) and _NUL in str(exception):
+            exception = BadRequest("A NUL character stands where text is expected")
         return domain_error(request, exception) if isinstance(exception, BrokleError) else None

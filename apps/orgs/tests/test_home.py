@@ -61,3 +61,7 @@ def test_the_palette_knows_the_pages_of_the_organization(noor):
 
     assert {"/noor/", "/noor/settings"} <= set(found)
     assert [line["href"] for line in Client().get("/palette.json").json()["commands"] if "noor" in line["href"]] == []
+
+
+def test_a_nul_in_an_address_is_the_callers_mistake(noor):
+    assert signed_in(noor.owner).get("/onboarding/key?organization=%00").status_code == 400
