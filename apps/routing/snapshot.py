@@ -23,7 +23,7 @@ from apps.routing.models import CatalogueVersion, Credential, Provider, Provider
 from apps.routing.selectors.credentials import sealed_for_edge
 from apps.routing.selectors.limits import limits_at
 from apps.routing.selectors.price_list import price_of_usd
-from apps.routing.selectors.providers import address_of, auth_of, dialect_of
+from apps.routing.selectors.providers import address_of, auth_of, dialect_of, endpoints_of
 
 _SETTINGS = ("sticky", "fallback_on", "shadow", "hedge_after_ms")
 
@@ -85,6 +85,7 @@ def _provider(provider: Provider) -> ProviderRecord:
         kind=provider.kind,
         auth=auth_of(provider.kind),
         options=provider.options,
+        endpoints=endpoints_of(provider.kind),
     )
 
 

@@ -82,6 +82,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def behaviour(self, call: Call) -> "Callable[[Handler, Call], None]":
+        if self.path.endswith("/responses"):
+            return _no_such_address
         return _BEHAVIOURS.get(call.body["model"]) or ONE_SHOT.get(self.path.removeprefix("/v1")) or _answer
 
     def everything(self) -> bytes:
@@ -134,6 +136,11 @@ def read_body(content_type: str, raw: bytes) -> dict[str, Any]:
         name = part.get_param("name", header="content-disposition")
         fields[name] = value if part.get_filename() else value.decode()
     return fields
+
+
+def _no_such_address(handler: Handler, call: Call) -> None:
+    """Many servers of this dialect know no Responses, and say so in their web framework's words."""
+    handler.answer(404, b'{"detail": "Not Found"}')
 
 
 def _wants_usage(call: Call) -> bool:

@@ -36,6 +36,8 @@ class Ask:
     """What the format says in headers, for providers that understand it."""
     is_spent: bool = False
     """Its body went out as it came in and is not there for a second attempt."""
+    course: Any = field(default=None, init=False)
+    """What the format keeps of a stream under way, for an error that may have to end it."""
     _conversation: Conversation | None = field(default=None, init=False)
 
     def conversation(self) -> Conversation:

@@ -154,9 +154,19 @@ class Attempts:
         return sorted(upstreams, key=lambda upstream: not _is_well(upstream, now))
 
     async def _through_doors(self, upstream: Upstream) -> Opened | Failure:
+        """A server that proves to have no such address is asked in its own dialect, from then on if that helps."""
+        line = Line(self._format, self._ask, upstream)
+        result = await self._with_keys(upstream, line)
+        if not isinstance(result, Refusal) or not upstream.lacks(line.operation, result.status, result.body):
+            return result
+        upstream.serves_responses = False
+        result = await self._with_keys(upstream, Line(self._format, self._ask, upstream))
+        upstream.serves_responses = not isinstance(result, Opened)
+        return result
+
+    async def _with_keys(self, upstream: Upstream, line: Line) -> Opened | Failure:
         """A key that is refused rests, and the next one is tried at once."""
         failure: Failure = NoUsableKey()
-        line = Line(self._format, self._ask, upstream)
         try:
             body = line.body()
         except CannotExpress as error:

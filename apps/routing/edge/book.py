@@ -36,7 +36,8 @@ class CredentialRecord(msgspec.Struct, array_like=True, frozen=True):
 class ProviderRecord(msgspec.Struct, array_like=True, frozen=True):
     """`is_open` lets through models that are not listed, priced by the catalogue where it knows them.
 
-    `kind` is its name in the catalogue, `auth` how its key is sent, `options` the rest of its address and version.
+    `kind` is its name in the catalogue, `auth` how its key is sent, `options` the rest of its address and version,
+    `endpoints` what the catalogue says it serves.
     """
 
     provider_id: str
@@ -49,6 +50,7 @@ class ProviderRecord(msgspec.Struct, array_like=True, frozen=True):
     kind: str = ""
     auth: str = ""
     options: dict[str, str] = {}
+    endpoints: list[str] = []
 
 
 class TargetRecord(msgspec.Struct, array_like=True, frozen=True):

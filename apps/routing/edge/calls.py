@@ -44,8 +44,9 @@ class Switchboard:
         self._mirrors = Mirrors()
         self._records = recorder(runtime.spool, MONEY, "request"), recorder(runtime.spool, TELEMETRY, "attempt")
 
-    async def answer(self, request: Request, spoken: Format) -> None:
-        ask = await spoken.ask_of(request)
+    async def answer(self, request: Request, spoken: Format, model: str = "") -> None:
+        """`model` where the address names it."""
+        ask = await spoken.ask_of(request, model)
         plan = self.plan(request, spoken, ask)
         if plan.shadow and not self._mirrors.is_full:
             self._mirrors.begin(self._mirror(request, spoken, ask, plan.shadow))

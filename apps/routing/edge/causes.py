@@ -18,7 +18,7 @@ _TOO_LONG: Final = re.compile(
     re.IGNORECASE,
 )
 _UNWANTED: Final = re.compile(
-    rb"content_filter|content_policy|content management policy|moderation_blocked", re.IGNORECASE
+    rb"content_filter|content_policy|content management policy|moderation_blocked|ResponsibleAIPolicy", re.IGNORECASE
 )
 
 

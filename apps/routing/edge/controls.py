@@ -22,6 +22,7 @@ _ALIASES: Final[dict[str, tuple[bytes, ...]]] = {
     "cache_namespace": (b"x-brokle-cache-namespace",),
     "metadata": (b"x-brokle-metadata",),
     "echo": (b"x-brokle-echo",),
+    "drop_unsupported": (b"x-brokle-drop-unsupported",),
 }
 _PREFIXES: Final = (b"x-brokle-", b"x-litellm-", b"x-portkey-")
 
@@ -100,6 +101,7 @@ def _from_headers(found: Controls, headers: Mapping[bytes, bytes]) -> None:
     found.cache_ttl_s = _whole(value("cache_ttl"), "x-brokle-cache-ttl")
     found.timeout_s = _seconds(_whole(value("timeout_ms"), "x-brokle-timeout-ms"))
     found.wants_metadata = value("metadata") != "off"
+    found.drops_unsupported |= value("drop_unsupported") == "true"
     found.tags = _tags(headers)
 
 

@@ -79,11 +79,15 @@ class Tool(msgspec.Struct):
 
 
 class ToolChoice(msgspec.Struct):
-    """`named` holds one tool to be used, or several that may be."""
+    """`named` holds one tool to be used, or several that may be.
+
+    `is_held`: the caller's format itself lets no second call through, where a provider cannot be told so.
+    """
 
     mode: Literal["auto", "none", "required", "named"] = "auto"
     names: list[str] = []
     is_parallel: bool | None = None
+    is_held: bool = False
 
 
 class Shape(msgspec.Struct):

@@ -31,7 +31,7 @@ class Line:
         self._format = spoken
         self._ask = ask
         self._upstream = upstream
-        self.is_relay = upstream.dialect.speaks(spoken.name)
+        self.is_relay = upstream.speaks(spoken)
         embedder = None
         if not self.is_relay and spoken.operation == EMBEDDINGS:
             embedder = upstream.dialect.embedder()

@@ -1,7 +1,7 @@
 """From the name a caller asked for to the upstreams to try, in order."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from apps.routing.edge.book import BookRecord, LimitRecord, ModelRecord, ProviderRecord
@@ -73,6 +73,12 @@ class _Shelf:
         self._made: OrderedDict[str, Upstream] = OrderedDict()
         self._workshop = workshop
 
+    def nameless(self) -> Upstream:
+        """The provider itself, for what is asked of no model."""
+        if self._doors is None:
+            self._doors = self._workshop.doors(self.record)
+        return self._workshop.upstream(self.record, ModelRecord("", ""), self._doors)
+
     def find(self, name: str) -> Upstream | None:
         made = self._made.get(name)
         if made is not None:
@@ -130,6 +136,17 @@ class Book:
             return EchoUpstream(model)
         listed = (shelf for shelf in self._shelves.values() if name in shelf.models)
         return next((found.find(name) for found in listed), None)
+
+    def keepers(self, allowed: Collection[str]) -> list[Upstream]:
+        """Providers that keep answers; to who may call only some models, those whose models these are."""
+        found = [shelf.nameless() for shelf in self._shelves.values()]
+        reached = {upstream.provider for name in allowed for upstream in self._reached(name)}
+        return [up for up in found if up.keeps_answers and (not allowed or up.provider in reached)]
+
+    def _reached(self, name: str) -> list[Upstream]:
+        record = self._records.get(name)
+        named = [name] if record is None else [target.model for target in record.targets]
+        return [upstream for one in named if (upstream := self.find(one)) is not None]
 
     def names(self) -> list[tuple[str, str, ModelRecord | None]]:
         """Everything that can be asked for by name: routes, then each provider's models."""

@@ -3,9 +3,12 @@ from typing import Any
 
 import msgspec
 
+from apps.routing.edge import kept
 from apps.routing.edge.books import Books
 from apps.routing.edge.calls import Switchboard
 from apps.routing.edge.counts import Counts
+from apps.routing.edge.deployments import PREFIX as DEPLOYMENTS
+from apps.routing.edge.deployments import Deployments, twins
 from apps.routing.edge.dialects.anthropic.counting import estimate
 from apps.routing.edge.dialects.anthropic.headers import adorned
 from apps.routing.edge.dialects.anthropic.messages import CountFormat, MessagesFormat
@@ -21,7 +24,9 @@ from apps.routing.edge.dialects.openai.plain import (
     by_sound,
     by_tokens,
 )
+from apps.routing.edge.dialects.responses.responses import ResponsesFormat
 from apps.routing.edge.dialects.speech import Format
+from apps.routing.edge.kept import KeptAnswers
 from apps.routing.edge.models import Models
 from apps.routing.edge.record import meter
 from apps.routing.edge.verbs import GENERATE, Verbs
@@ -32,7 +37,10 @@ from brokle.edge.rooms import Notice, Room
 from brokle.edge.runtime import Runtime
 from brokle.edge.sinks import Table, Usage
 
-_PLAIN: dict[str, Format] = {
+_OPENAI: dict[str, Format] = {
+    "/v1/chat/completions": ChatFormat(),
+    "/v1/completions": CompletionsFormat(),
+    "/v1/responses": ResponsesFormat(),
     "/v1/embeddings": PlainFormat("embeddings", by_tokens),
     "/v1/images/generations": PlainFormat("images.generations", by_pictures),
     "/v1/moderations": PlainFormat("moderations", by_nothing),
@@ -74,10 +82,17 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
         """A model to be looked up, or one that is asked in Google's way."""
         await (models.get_model(request) if request.method == "GET" else verbs.answer_beside(request))
 
+    openai = [
+        *(endpoint(path, spoken) for path, spoken in _OPENAI.items()),
+        Endpoint(kept.PREFIX, KeptAnswers(books).answer, "gateway", protocols.openai, kept.METHODS),
+        Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
+        Endpoint("/v1/models/", below_models, "gateway", protocols.openai, _GET_OR_POST, meters_itself=True),
+    ]
+    deployed = Deployments(switchboard, _OPENAI).answer
     return [
-        endpoint("/v1/chat/completions", ChatFormat()),
-        endpoint("/v1/completions", CompletionsFormat()),
-        *(endpoint(path, spoken) for path, spoken in _PLAIN.items()),
+        *openai,
+        *twins(openai),
+        Endpoint(DEPLOYMENTS, deployed, "gateway", protocols.openai, meters_itself=True),
         endpoint("/v1/messages", MessagesFormat(), adorned),
         Endpoint(
             "/v1/messages/count_tokens",
@@ -88,8 +103,6 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
             adorn=adorned,
         ),
         Endpoint(PREFIX, verbs.answer, "gateway", GENERATE.error_shape, meters_itself=True),
-        Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
-        Endpoint("/v1/models/", below_models, "gateway", protocols.openai, _GET_OR_POST, meters_itself=True),
     ]
 
 

@@ -1,6 +1,7 @@
 """One model of one provider, and the doors to it: a door is a key, with its connection written out once."""
 
 import random
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol
 
@@ -8,8 +9,10 @@ import msgspec
 
 from apps.routing.edge import echo
 from apps.routing.edge.book import CredentialRecord, ModelRecord, ProviderRecord, place_of_credential
-from apps.routing.edge.dialects.catalog import dialect_of
+from apps.routing.edge.dialects.catalog import COMPATIBLE, dialect_of
+from apps.routing.edge.dialects.responses.wire import RESPONSES
 from apps.routing.edge.dialects.signing import Signer
+from apps.routing.edge.dialects.speech import Format
 from apps.routing.edge.echo_script import script_of
 from apps.routing.edge.measures import Measure, MeasureBoard
 from apps.routing.edge.prices import FREE
@@ -20,6 +23,10 @@ from brokle.kernel.errors import Unavailable
 from brokle.kernel.sealing import Sealer
 
 _TARGETS_MAX: Final = 256
+_RESPONSES: Final = "responses"
+_YES: Final = "yes"
+_NO_ADDRESS: Final = frozenset({404, 405, 501})
+_MODEL: Final = re.compile(rb"model", re.IGNORECASE)
 Pairs = tuple[tuple[str, str], ...]
 ECHO_HEADER: Final = "x-brokle-echo"
 Body = bytes | AsyncIterator[bytes]
@@ -81,9 +88,15 @@ class Door:
                 del self._targets[next(iter(self._targets))]
         return found
 
+    async def call(self, method: str, url: str, limits: Limits) -> Answer:
+        """Something else than the question to a model, with this key."""
+        signed = await self.signer.headers(url, b"") if self.signer is not None else ()
+        return await self._egress.prepare(method, url, self._headers).open(None, signed, limits=limits)
+
 
 class Upstream:
     __slots__ = (
+        "_is_sure",
         "base_url",
         "breaker",
         "capabilities",
@@ -97,6 +110,7 @@ class Upstream:
         "price",
         "provider",
         "quality",
+        "serves_responses",
     )
 
     def __init__(
@@ -121,6 +135,27 @@ class Upstream:
         self.capabilities = frozenset(model.capabilities)
         self.quality: float | None = None
         """Set where scores of answers are known."""
+        told = record.options.get(_RESPONSES, "")
+        self.serves_responses = told == _YES if told else _RESPONSES in record.endpoints
+        self._is_sure = bool(told) or self.dialect is not COMPATIBLE
+
+    def speaks(self, spoken: Format) -> bool:
+        """Whether the provider understands this format as it is; not all who speak OpenAI's chat know Responses."""
+        return self.dialect.speaks(spoken.name) and (spoken.operation != _RESPONSES or self.serves_responses)
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Of a server of somebody's own only when that was said."""
+        return self._is_sure and self.serves_responses and self.dialect.speaks(RESPONSES)
+
+    def place_of_answers(self, path: str, query: str) -> str:
+        url, _, own = self.dialect.address(self.base_url, _RESPONSES, "", self.options, is_stream=False).partition("?")
+        queries = "&".join(part for part in (own, query) if part)
+        return f"{url}{path}?{queries}" if queries else url + path
+
+    def lacks(self, operation: str, status: int, body: bytes) -> bool:
+        """Whether a server of somebody's own has said that it has no such address; that of a model says its name."""
+        return operation == _RESPONSES and not self._is_sure and status in _NO_ADDRESS and not _MODEL.search(body)
 
     def doors_of(self, environment_id: str, now: float) -> list[Door]:
         """In the order to try: by weight and luck, keys that rest last; an environment's own keys shut out the rest."""

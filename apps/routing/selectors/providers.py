@@ -38,6 +38,11 @@ def auth_of(kind: str) -> str:
     return facts.auth if facts else "bearer"
 
 
+def endpoints_of(kind: str) -> list[str]:
+    facts = find_provider(kind)
+    return list(facts.endpoints) if facts else []
+
+
 def address_of(provider: Provider) -> str:
     """With its places filled in."""
     return provider.base_url.format_map(provider.options) if "{" in provider.base_url else provider.base_url

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from django.db import transaction
 
+from apps.routing.edge.dialects.azure.dialect import is_dated, is_token, place_of
+from apps.routing.edge.dialects.azure.entra import find_application
 from apps.routing.models import Credential, Provider
 from apps.routing.selectors.catalogue import find_provider
 from apps.routing.selectors.credentials import open_secret
@@ -22,7 +24,6 @@ from brokle.kernel.errors import BrokleError, Conflict, Invalid
 _LIMITS: Final = Limits(connect_s=5, first_byte_s=20, total_s=30)
 _ANSWER_BYTES: Final = 2_000_000
 _WORDS: Final = 300
-_AZURE_VERSION: Final = "2024-10-21"
 _ANTHROPIC_VERSION: Final = "2023-06-01"
 _SIGNED: Final = frozenset({"bedrock", "vertex"})
 _HEADERS_OF: Final = {
@@ -97,10 +98,27 @@ def _question(provider: Provider, secret: str, model: str) -> _Question:
     headers = {"accept": "application/json", "user-agent": "brokle", **_key_header(provider, secret)}
     if dialect == "anthropic":
         headers["anthropic-version"] = _ANTHROPIC_VERSION
-    query = f"?api-version={provider.options.get('api_version', _AZURE_VERSION)}" if dialect == "azure" else ""
+    if dialect == "azure":
+        return _of_azure(base, provider.options, secret, model, headers)
     if not model:
-        return _Question("GET", f"{base}{_LISTS.get(dialect, '/models')}{query}", headers)
+        return _Question("GET", f"{base}{_LISTS.get(dialect, '/models')}", headers)
     path, body = _one_token(dialect, model)
+    headers["content-type"] = "application/json"
+    return _Question("POST", f"{base}{path}", headers, json.dumps(body).encode())
+
+
+def _of_azure(base_url: str, options: dict[str, str], secret: str, model: str, headers: dict[str, str]) -> _Question:
+    if find_application(secret) is not None:
+        raise Invalid("This provider's tokens are fetched by the gateway; test it with a request through it")
+    base, edition = place_of(base_url, options)
+    query = "" if edition == "v1" else f"?api-version={edition}"
+    if not is_dated(edition):
+        base += "/v1"
+    if not model:
+        return _Question("GET", f"{base}/models{query}", headers)
+    path, body = _one_token("openai", model)
+    if is_dated(edition):
+        path = f"/deployments/{quote(model, safe='')}{path}"
     headers["content-type"] = "application/json"
     return _Question("POST", f"{base}{path}{query}", headers, json.dumps(body).encode())
 
@@ -116,8 +134,6 @@ def _one_token(dialect: str, model: str) -> tuple[str, dict[str, Any]]:
         return "/v2/chat", {"model": model, "max_tokens": 1, "messages": said}
     if dialect == "ollama":
         return "/api/chat", {"model": model, "stream": False, "options": {"num_predict": 1}, "messages": said}
-    if dialect == "azure":
-        return f"/deployments/{quote(model, safe='')}/chat/completions", {"max_tokens": 1, "messages": said}
     if dialect == "replicate":
         raise Invalid("This provider has no call of a single token; test it without a model", field="model")
     return "/chat/completions", {"model": model, "max_tokens": 1, "messages": said}
@@ -126,7 +142,7 @@ def _one_token(dialect: str, model: str) -> tuple[str, dict[str, Any]]:
 def _key_header(provider: Provider, secret: str) -> dict[str, str]:
     if not secret:
         return {}
-    auth = auth_of(provider.kind)
+    auth = "bearer" if dialect_of(provider.kind) == "azure" and is_token(secret) else auth_of(provider.kind)
     name, form = _HEADERS_OF.get(auth, (auth, "{}"))
     return {name: form.format(secret)}
 

@@ -14,6 +14,7 @@ from brokle.edge.egress.policy import Policy
 from brokle.ground.services import SYSTEM
 from brokle.kernel.errors import Conflict, Invalid
 
+TOKEN = "eyJhbGciOiJub25lIn0.eyJhdWQiOiJhIn0."
 pytestmark = [pytest.mark.engines, pytest.mark.django_db]
 SECRET = "sk-very-secret-value-1234"
 
@@ -58,9 +59,15 @@ def noor():
     return make_household("noor")
 
 
-def checked(noor, door, url, *, kind="openai", secret=SECRET, **more):
+def checked(noor, door, url, *, kind="openai", secret=SECRET, options=None, **more):
     provider = create_provider(
-        organization_id=noor.id, project_id=noor.made.project.id, name="p", kind=kind, base_url=url, actor=SYSTEM
+        organization_id=noor.id,
+        project_id=noor.made.project.id,
+        name="p",
+        kind=kind,
+        base_url=url,
+        options=options or {},
+        actor=SYSTEM,
     )
     credential = add_credential(provider=provider, secret=secret, name="k", actor=SYSTEM) if secret else None
     found = check_connection(provider=provider, credential=credential, actor=SYSTEM, door=door, **more)
@@ -88,6 +95,8 @@ def test_the_list_of_models_is_asked_for_with_the_key(noor, door):
         ("gemini", "m", "/v1/models/m:generateContent", ("x-goog-api-key", SECRET)),
         ("cohere", "m", "/v1/v2/chat", ("authorization", f"Bearer {SECRET}")),
         ("anthropic", "", "/v1/models", ("anthropic-version", "2023-06-01")),
+        ("azure", "", "/openai/v1/models", ("api-key", SECRET)),
+        ("azure", "m", "/openai/v1/chat/completions", ("api-key", SECRET)),
         ("replicate", "", "/v1/account", ("authorization", f"Bearer {SECRET}")),
     ],
 )
@@ -99,6 +108,30 @@ def test_each_dialect_is_asked_in_its_own_way(noor, door, kind, model, path, hea
     assert found.is_ok
     assert asked == path
     assert {name.lower(): value for name, value in headers.items()}[header[0]] == header[1]
+
+
+@pytest.mark.parametrize(
+    ("model", "secret", "path", "header"),
+    [
+        ("", SECRET, "/openai/models?api-version=2025-01-01", ("api-key", SECRET)),
+        ("a b", SECRET, "/openai/deployments/a%20b/chat/completions?api-version=2025-01-01", ("api-key", SECRET)),
+        ("", TOKEN, "/openai/models?api-version=2025-01-01", ("authorization", f"Bearer {TOKEN}")),
+    ],
+)
+def test_azure_is_asked_in_its_edition(noor, door, model, secret, path, header):
+    edition = {"api_version": "2025-01-01"}
+    with answering(200, b"{}") as (url, came):
+        checked(noor, door, url, kind="azure", options=edition, model=model, secret=secret)
+
+    [(_method, asked, headers, _body)] = came
+    assert (asked, {name.lower(): value for name, value in headers.items()}[header[0]]) == (path, header[1])
+
+
+def test_an_application_of_entra_is_not_tested_here(noor, door):
+    secret = json.dumps({"tenant_id": "t", "client_id": "c", "client_secret": "s"})
+    with answering(200, b"{}") as (url, came), pytest.raises(Invalid, match="request through it"):
+        checked(noor, door, url, kind="azure", secret=secret)
+    assert came == []
 
 
 def test_the_providers_own_words_are_told_without_the_key(noor, door):

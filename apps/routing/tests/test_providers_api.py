@@ -73,6 +73,7 @@ def test_an_address_with_places_wants_them_filled(ask, noor):
     assert made.status_code == 201
     [record] = book_of(noor).providers
     assert record.base_url == "https://noor-east.openai.azure.com/openai"
+    assert (record.dialect, record.auth, "responses" in record.endpoints) == ("azure", "api-key", True)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A house with one provider beside it, configured by file, asked by official SDKs."""
 
+import json
+
 import pytest
 from anthropic import Anthropic
 from openai import OpenAI
@@ -7,11 +9,16 @@ from openai import OpenAI
 from brokle.engines.clickhouse_url import connect
 from tests.fakes.anthropic_provider import MODELS as CLAUDES
 from tests.fakes.anthropic_provider import anthropic_provider
+from tests.fakes.azure_provider import CLIENT, SECRET, TENANT, azure_provider
+from tests.fakes.azure_provider import KEY as AZURE_KEY
 from tests.fakes.gemini_provider import KEY as GEMINI_KEY
 from tests.fakes.gemini_provider import MODELS as GEMINIS
 from tests.fakes.gemini_provider import gemini_provider
 from tests.fakes.google_tokens import token_service
 from tests.fakes.model_provider import model_provider
+from tests.fakes.responses_provider import KEY as OPENAI_KEY
+from tests.fakes.responses_provider import MODELS as GPTS
+from tests.fakes.responses_provider import responses_provider
 from tests.house import BOOTSTRAP_KEY, house
 
 _MODELS = (
@@ -46,6 +53,8 @@ routes:
   - {name: claude-or-gpt, targets: [{model: claude/claude-cut-at-once}, {model: mock/gpt-4o-mini}]}
   - {name: gpt-or-claude, targets: [{model: mock/broken}, {model: claude/claude-sonnet-4-5}]}
   - {name: gemini-or-gpt, targets: [{model: google/gemini-overloaded}, {model: mock/gpt-4o-mini}]}
+  - {name: gpt-or-claude-answers, targets: [{model: gpt/gpt-limited}, {model: claude/claude-sonnet-4-5}]}
+  - {name: safe-azure, fallback_on: [content_policy], targets: [{model: azure/strict}, {model: mock/gpt-4o-mini}]}
   - {name: claude-patient, retries: 2, targets: [{model: claude/claude-limited-briefly}]}
 """
 
@@ -73,7 +82,34 @@ def _of_google(gemini_url: str) -> str:
 """
 
 
-def _configuration(url: str, claude_url: str, gemini_url: str) -> str:
+def _of_openai(responses_url: str, azure_url: str) -> str:
+    prices = "input_usd_per_mtok: 1.25, output_usd_per_mtok: 10, cache_read_usd_per_mtok: 0.125"
+    gpts = "\n".join(f"      - {{id: {model}, {prices}}}" for model in GPTS)
+    deployments = f"""    models:
+      - {{id: gpt-4o, upstream: my-gpt, {prices}}}
+      - {{id: strict, {prices}}}
+      - {{id: gone}}
+      - {{id: embedder, upstream: my-gpt}}
+"""
+    return f"""  - name: gpt
+    kind: openai
+    base_url: {responses_url}
+    api_key: {OPENAI_KEY}
+    models:
+{gpts}
+  - name: azure
+    kind: azure
+    base_url: {azure_url}/openai
+    api_key: {AZURE_KEY}
+{deployments}  - name: azure-v1
+    kind: azure
+    base_url: {azure_url}
+    api_key: {{env: AZURE_APPLICATION}}
+    options: {{api_version: v1}}
+{deployments}"""
+
+
+def _configuration(url: str, claude_url: str, gemini_url: str, openais: str) -> str:
     prices = "input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60, cache_read_usd_per_mtok: 0.075, context: 128000"
     models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
     prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
@@ -103,7 +139,7 @@ providers:
     kind: anthropic
     base_url: {claude_url}/v1
     api_key: sk-ant-mock
-{_of_google(gemini_url)}  - name: away
+{_of_google(gemini_url)}{openais}  - name: away
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
 {_LIMITS_AND_ROUTES}"""
@@ -134,12 +170,26 @@ def google_tokens():
 
 
 @pytest.fixture(scope="package")
-def home(tmp_path_factory, provider, claude, gemini, google_tokens):
+def gpt():
+    with responses_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def azure():
+    with azure_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory, provider, claude, gemini, google_tokens, gpt, azure):
     folder = tmp_path_factory.mktemp("gateway")
     file = folder / "brokle.yaml"
-    file.write_text(_configuration(provider.url, claude.url, gemini.url))
+    file.write_text(_configuration(provider.url, claude.url, gemini.url, _of_openai(gpt.url, azure.url)))
     settings = {"BROKLE_CONFIG": str(file), "MOCK_KEY": "sk-mock-1", "BROKLE_EGRESS_ALLOW": "127.0.0.1"}
     settings["VERTEX_KEY_FILE"] = google_tokens[1]
+    application = {"tenant_id": TENANT, "client_id": CLIENT, "client_secret": SECRET, "authority": azure.url}
+    settings["AZURE_APPLICATION"] = json.dumps(application)
     with house(folder / "data", workers=2, **settings) as started:
         yield started
 

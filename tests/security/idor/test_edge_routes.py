@@ -1,7 +1,7 @@
 """Every route of the data plane by every kind of key: what a key may not do is not done, what it does is its own."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -47,16 +47,28 @@ _ONE_SHOT = (
     "/v1/moderations",
     "/v1/rerank",
 )
-# By the endpoint's own path. A route without a row fails the suite.
-ROUTES = {
+_OPENAI = {
     "/v1/chat/completions": Route("/v1/chat/completions", _CHAT),
     "/v1/completions": Route("/v1/completions", {"model": "echo/fast", "prompt": "hi"}),
-    "/v1/messages": Route("/v1/messages", {**_CHAT, "max_tokens": 9}),
-    "/v1/messages/count_tokens": Route("/v1/messages/count_tokens", _CHAT),
+    "/v1/responses": Route("/v1/responses", {"model": "echo/fast", "input": "hi"}),
+    "/v1/responses/": Route("/v1/responses/resp_1", served=404),
     **{path: Route(path, {"model": "echo/fast", "input": "hi"}, served=400) for path in _ONE_SHOT},
-    "/v1beta/models/": Route("/v1beta/models/echo/fast:generateContent", {"contents": [{"parts": [{"text": "hi"}]}]}),
     "/v1/models": Route("/v1/models"),
     "/v1/models/": Route("/v1/models/echo/fast"),
+}
+_UNDATED = ("/v1/responses", "/v1/responses/", "/v1/models", "/v1/models/")
+# By the endpoint's own path. A route without a row fails the suite.
+ROUTES = {
+    **_OPENAI,
+    **{f"/openai{path}": replace(route, path=f"/openai{route.path}") for path, route in _OPENAI.items()},
+    **{
+        path.replace("/v1", "/openai"): replace(_OPENAI[path], path=_OPENAI[path].path.replace("/v1", "/openai"))
+        for path in _UNDATED
+    },
+    "/openai/deployments/": Route("/openai/deployments/echo/fast/chat/completions", _CHAT),
+    "/v1/messages": Route("/v1/messages", {**_CHAT, "max_tokens": 9}),
+    "/v1/messages/count_tokens": Route("/v1/messages/count_tokens", _CHAT),
+    "/v1beta/models/": Route("/v1beta/models/echo/fast:generateContent", {"contents": [{"parts": [{"text": "hi"}]}]}),
 }
 STRANGERS = {"revoked_key", "expired_key", "unknown", "a person's token", "anonymous"}
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from apps.routing.edge.dialects.anthropic.dialect import Anthropic
+from apps.routing.edge.dialects.azure.dialect import Azure
 from apps.routing.edge.dialects.gemini.dialect import Gemini
 from apps.routing.edge.dialects.openai.dialect import OpenAI
 from apps.routing.edge.dialects.speech import Dialect
@@ -13,6 +14,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     COMPATIBLE,
     OpenAI("openai", "OpenAI"),
     OpenAI("echo", "the echo provider", frozenset({"openai.chat"})),
+    Azure("azure", "Azure OpenAI"),
     Anthropic("anthropic", "Anthropic"),
     Gemini("gemini", "Gemini"),
     Vertex("vertex", "Vertex AI"),

@@ -37,3 +37,19 @@ def heard_from_google(told: str) -> tuple[str, str]:
     if held.startswith(_FOREIGN):
         return held.removeprefix(_FOREIGN).decode(errors="replace"), ""
     return sealed_by_google(told), ""
+
+
+def told_to_openai(signature: str, sealed: str) -> str:
+    """What stands as `encrypted_content` of OpenAI's reasoning, which nobody but its maker reads."""
+    return base64.b64encode(_HIDDEN + sealed.encode() if sealed else _FOREIGN + signature.encode()).decode()
+
+
+def heard_from_openai(told: str) -> tuple[str, str]:
+    """A signature, or what only its provider can read; neither where OpenAI itself encrypted it."""
+    try:
+        held = base64.b64decode(told, validate=True)
+    except ValueError:
+        return "", ""
+    if held.startswith(_HIDDEN):
+        return "", held.removeprefix(_HIDDEN).decode(errors="replace")
+    return (held.removeprefix(_FOREIGN).decode(errors="replace"), "") if held.startswith(_FOREIGN) else ("", "")

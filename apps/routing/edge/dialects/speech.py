@@ -14,6 +14,7 @@ from apps.routing.edge.asks import Ask
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.reply import Event, Failed, Finished, WholeReply
+from apps.routing.edge.splice import joined, members_of
 from apps.routing.edge.usage import Usage
 from brokle.edge.egress import EgressClient
 from brokle.edge.http import Request
@@ -115,7 +116,9 @@ class Format(Protocol):
     is_binary: bool
     """Whether answers may be something else than JSON, and then pass with their own content type."""
 
-    async def ask_of(self, request: Request) -> Ask: ...
+    async def ask_of(self, request: Request, model: str = "") -> Ask:
+        """`model` is named by the address, which counts more than what the body says."""
+
     def onward(self, ask: Ask, body: bytes) -> bytes | AsyncIterator[bytes]:
         """What goes out of what `relayed` made: bytes that can be sent again, or a stream that cannot."""
 
@@ -141,8 +144,9 @@ class WholeBody:
 
     is_binary = False
 
-    async def ask_of(self, request: Request) -> Ask:
-        return self.read_ask(request, await request.body())
+    async def ask_of(self, request: Request, model: str = "") -> Ask:
+        body = await request.body()
+        return self.read_ask(request, with_model(body, model) if model else body)
 
     def read_ask(self, request: Request, body: bytes) -> Ask:
         raise NotImplementedError
@@ -181,6 +185,15 @@ class Dialect(Protocol):
 
     def reader(self) -> Reader: ...
     def read_refusal(self, status: int, body: bytes) -> Failed: ...
+
+
+def with_model(body: bytes, model: str) -> bytes:
+    """What is no object stays as it is, for the format to refuse."""
+    try:
+        members = members_of(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body
+    return joined({**members, "model": msgspec.Raw(msgspec.json.encode(model))})
 
 
 def decoded(body: bytes, decoder: Any) -> Any:

@@ -8,9 +8,10 @@ from google.auth import jwt
 
 from apps.routing.edge.dialects.openai.requests import read_request as read_chat
 from apps.routing.edge.dialects.speech import CannotExpress
+from apps.routing.edge.dialects.tokens import Tokens
 from apps.routing.edge.dialects.vertex.dialect import Vertex
 from apps.routing.edge.dialects.vertex.embeddings import VertexEmbedder
-from apps.routing.edge.dialects.vertex.tokens import Tokens, find_account
+from apps.routing.edge.dialects.vertex.tokens import find_account
 from apps.routing.edge.usage import Usage
 from brokle.edge.egress import EgressClient, Policy
 from brokle.kernel.errors import Unavailable, UpstreamFailed

@@ -30,7 +30,7 @@ class Thinking(msgspec.Struct):
 
     @property
     def is_on(self) -> bool:
-        return self.config.get("type") in {"enabled", "adaptive"}
+        return self.config.get("type") in ("enabled", "adaptive")
 
     def members(self) -> dict[str, Any]:
         found: dict[str, Any] = {"thinking": self.config} if self.config else {}

@@ -80,7 +80,7 @@ class _Request:
             return
         self._body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in conversation.tools]}]
         choice = conversation.tool_choice or ToolChoice()
-        if choice.is_parallel is False:
+        if choice.is_parallel is False and not choice.is_held:
             self._missing.note("parallel_tool_calls")
         mode = _MODES[choice.mode]
         if mode == "AUTO" and any(tool.is_strict for tool in conversation.tools):

@@ -24,6 +24,7 @@ PATHS: Final = {
     "audio.translations": "/audio/translations",
     "moderations": "/moderations",
     "rerank": "/rerank",
+    "responses": "/responses",
 }
 FORMATS: Final = frozenset({"openai.chat"} | {f"openai.{operation}" for operation in PATHS})
 

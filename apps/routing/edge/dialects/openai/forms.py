@@ -37,17 +37,23 @@ class Form:
         self.fields: dict[str, str] = {}
         self.model_at: tuple[int, int] | None = None
 
-    async def read_model(self) -> str:
-        """Reads no further than needed; a client that sends the file first has it held until the name comes."""
+    async def read_model(self, named: str = "") -> str:
+        """Reads no further than needed; a client that sends the file first has it held until the name comes.
+
+        `named` is the model that the address names, and then the form need not.
+        """
         while not self.is_whole and (self.model_at is None or len(self.head) < _KEPT):
             self.head += await self._more()
             self._scan()
-        if self.model_at is None:
+        if self.model_at is None and not named:
             raise BadRequest("The form has no field `model`", field="model")
-        return self.fields["model"]
+        return named or self.fields["model"]
 
     def renamed(self, model: str) -> bytes:
-        start, end = self.model_at or (0, 0)
+        if self.model_at is None:
+            field = b'content-disposition: form-data; name="model"\r\n\r\n'
+            return b"%b\r\n%b%b\r\n%b" % (self._mark[2:], field, model.encode(), bytes(self.head))
+        start, end = self.model_at
         return bytes(self.head[:start]) + model.encode() + bytes(self.head[end:])
 
     async def onward(self, head: bytes) -> AsyncIterator[bytes]:
@@ -89,13 +95,13 @@ class Form:
 class FormFormat(PlainFormat):
     """Transcriptions, and edits of pictures."""
 
-    async def ask_of(self, request: Request) -> Ask:
+    async def ask_of(self, request: Request, model: str = "") -> Ask:
         content_type = request.headers.get(b"content-type", b"")
         boundary = _BOUNDARY.search(content_type)
         if boundary is None:
             raise BadRequest("Send a form: `multipart/form-data` with a boundary", field="content-type")
         form = Form(request, boundary.group(1))
-        model = await form.read_model()
+        model = await form.read_model(model)
         if not model:
             raise BadRequest("The field `model` is empty", field="model")
         return Ask(

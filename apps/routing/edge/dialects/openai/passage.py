@@ -14,6 +14,9 @@ from apps.routing.edge.usage import Usage
 # What must be looked at; all else goes on unread. It may be found inside a text too, and then costs only the look.
 _MATTERS: Final = re.compile(rb'"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"error"\s*:|\[DONE\]')
 _FINISHES: Final = re.compile(rb'"finish_reason"\s*:\s*"')
+_LOOKED_AT: Final = 8
+"""So many events at the beginning, and no more, may be without the model's name."""
+_NAMELESS: Final = frozenset({b"", b'""', b"null"})
 _EMPTY_USAGE: Final = re.compile(rb',\s*"usage"\s*:\s*null')
 
 
@@ -23,6 +26,7 @@ class Passage:
     __slots__ = (
         "_asked",
         "_held",
+        "_is_named",
         "_renaming",
         "_rest",
         "_wants_usage",
@@ -39,6 +43,7 @@ class Passage:
         self._wants_usage = wants_usage
         self.metadata = metadata
         self._renaming: Renaming | None = None
+        self._is_named = False
         self._rest = b""
         self._held = b""
         self.events = 0
@@ -55,7 +60,7 @@ class Passage:
             self._rest = data
             return b""
         block, self._rest = data[:end], data[end:]
-        if not self.events:
+        if not self._is_named and self.events < _LOOKED_AT:
             self._learn_name(block)
         if self._held or _MATTERS.search(block):
             return self._each(block)
@@ -71,11 +76,17 @@ class Passage:
         return out
 
     def _learn_name(self, block: bytes) -> None:
-        """Every event of a stream carries the same name, so that the first one tells what to look for."""
-        reply = find_reply(payload_of(split_events(block)[0]))
-        name = bytes(reply.model) if reply is not None else b""
-        if name and name != msgspec.json.encode(self._asked):
-            self._renaming = Renaming(name, self._asked)
+        """Every event of a stream carries the same name, so that the first one tells what to look for.
+
+        Azure speaks of its filters first, in an event of no model.
+        """
+        for event in split_events(block):
+            reply = find_reply(payload_of(event))
+            name = bytes(reply.model) if reply is not None else b""
+            if name not in _NAMELESS:
+                self._is_named = True
+                self._renaming = None if name == msgspec.json.encode(self._asked) else Renaming(name, self._asked)
+                return
 
     def _each(self, block: bytes) -> bytes:
         out = b""

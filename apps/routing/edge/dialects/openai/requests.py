@@ -232,9 +232,9 @@ def _parts(content: str | list[dict[str, Any]] | None, where: str) -> list[Part]
 
 
 def _part(entry: dict[str, Any], where: str) -> Part:
-    kind = entry.get("type")
+    kind = str(entry.get("type"))
     ttl = _ttl(entry.get("cache_control"))
-    inner = entry.get(str(kind))
+    inner = entry.get(kind)
     if kind in {"text", "refusal"} and isinstance(inner, str):
         return Text(inner, ttl)
     if kind == "image_url" and isinstance(inner, dict | str):
@@ -245,7 +245,7 @@ def _part(entry: dict[str, Any], where: str) -> Part:
         return Media("audio", _FORMATS.get(name, f"audio/{name}"), str(inner.get("data", "")), cache_ttl=ttl)
     if kind == "file" and isinstance(inner, dict):
         return _file(inner, ttl)
-    raise BadRequest(f"A part of type `{str(kind)[:40]}` is not known", field=f"{where}.type")
+    raise BadRequest(f"A part of type `{kind[:40]}` is not known", field=f"{where}.type")
 
 
 def _file(inner: dict[str, Any], ttl: str) -> Media:

@@ -10,8 +10,9 @@ from apps.routing.edge.dialects.gemini import conversations
 from apps.routing.edge.dialects.gemini.dialect import Gemini, verb_of
 from apps.routing.edge.dialects.gemini.generate import GENERATE
 from apps.routing.edge.dialects.signing import Signer
+from apps.routing.edge.dialects.tokens import Tokens
 from apps.routing.edge.dialects.vertex.embeddings import VertexEmbedder
-from apps.routing.edge.dialects.vertex.tokens import Tokens, find_account
+from apps.routing.edge.dialects.vertex.tokens import find_account
 from brokle.edge.egress import EgressClient
 from brokle.kernel.errors import Unavailable
 
