@@ -3,6 +3,7 @@
 from typing import Final
 
 from apps.routing.edge.dialects.anthropic.dialect import Anthropic
+from apps.routing.edge.dialects.bedrock.dialect import Bedrock
 from apps.routing.edge.dialects.gemini.dialect import Gemini
 from apps.routing.edge.dialects.openai.dialect import OpenAI
 from apps.routing.edge.dialects.speech import Dialect
@@ -16,6 +17,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     Anthropic("anthropic", "Anthropic"),
     Gemini("gemini", "Gemini"),
     Vertex("vertex", "Vertex AI"),
+    Bedrock("bedrock", "Amazon Bedrock"),
 )
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
 
