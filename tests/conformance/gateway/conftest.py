@@ -7,6 +7,8 @@ from openai import OpenAI
 from brokle.engines.clickhouse_url import connect
 from tests.fakes.anthropic_provider import MODELS as CLAUDES
 from tests.fakes.anthropic_provider import anthropic_provider
+from tests.fakes.bedrock_provider import ACCESS_KEY, BEARER, REGION, SECRET_KEY, bedrock_provider
+from tests.fakes.bedrock_provider import MODELS as BEDROCKS
 from tests.fakes.gemini_provider import KEY as GEMINI_KEY
 from tests.fakes.gemini_provider import MODELS as GEMINIS
 from tests.fakes.gemini_provider import gemini_provider
@@ -46,6 +48,7 @@ routes:
   - {name: claude-or-gpt, targets: [{model: claude/claude-cut-at-once}, {model: mock/gpt-4o-mini}]}
   - {name: gpt-or-claude, targets: [{model: mock/broken}, {model: claude/claude-sonnet-4-5}]}
   - {name: gemini-or-gpt, targets: [{model: google/gemini-overloaded}, {model: mock/gpt-4o-mini}]}
+  - {name: bedrock-or-gpt, targets: [{model: aws/model-error}, {model: mock/gpt-4o-mini}]}
   - {name: claude-patient, retries: 2, targets: [{model: claude/claude-limited-briefly}]}
 """
 
@@ -73,7 +76,27 @@ def _of_google(gemini_url: str) -> str:
 """
 
 
-def _configuration(url: str, claude_url: str, gemini_url: str) -> str:
+def _of_amazon(bedrock_url: str) -> str:
+    prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
+    prices += ", cache_write_5m_usd_per_mtok: 3.75, cache_write_1h_usd_per_mtok: 6"
+    models = "\n".join(f'      - {{id: "{model}", {prices}}}' for model in BEDROCKS)
+    return f"""  - name: aws
+    kind: bedrock
+    base_url: {bedrock_url}
+    api_key: {ACCESS_KEY}:{SECRET_KEY}
+    options: {{region: {REGION}}}
+    models:
+{models}
+  - {{name: aws-bearer, kind: bedrock, base_url: "{bedrock_url}", api_key: {BEARER}}}
+  - name: aws-elsewhere
+    kind: bedrock
+    base_url: {bedrock_url}
+    api_key: {ACCESS_KEY}:wrong
+    options: {{region: {REGION}}}
+"""
+
+
+def _configuration(url: str, claude_url: str, gemini_url: str, bedrock_url: str) -> str:
     prices = "input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60, cache_read_usd_per_mtok: 0.075, context: 128000"
     models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
     prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
@@ -103,7 +126,7 @@ providers:
     kind: anthropic
     base_url: {claude_url}/v1
     api_key: sk-ant-mock
-{_of_google(gemini_url)}  - name: away
+{_of_google(gemini_url)}{_of_amazon(bedrock_url)}  - name: away
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
 {_LIMITS_AND_ROUTES}"""
@@ -128,16 +151,22 @@ def gemini():
 
 
 @pytest.fixture(scope="package")
+def bedrock():
+    with bedrock_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
 def google_tokens():
     with token_service() as found:
         yield found
 
 
 @pytest.fixture(scope="package")
-def home(tmp_path_factory, provider, claude, gemini, google_tokens):
+def home(tmp_path_factory, provider, claude, gemini, bedrock, google_tokens):
     folder = tmp_path_factory.mktemp("gateway")
     file = folder / "brokle.yaml"
-    file.write_text(_configuration(provider.url, claude.url, gemini.url))
+    file.write_text(_configuration(provider.url, claude.url, gemini.url, bedrock.url))
     settings = {"BROKLE_CONFIG": str(file), "MOCK_KEY": "sk-mock-1", "BROKLE_EGRESS_ALLOW": "127.0.0.1"}
     settings["VERTEX_KEY_FILE"] = google_tokens[1]
     with house(folder / "data", workers=2, **settings) as started:
