@@ -76,6 +76,22 @@ def _of_google(gemini_url: str) -> str:
 """
 
 
+def _claude_in_cloud(claude_url: str, claudes: str) -> str:
+    return f"""  - name: cloud-claude
+    kind: vertex-anthropic
+    base_url: {claude_url}/v1
+    api_key: {{env: VERTEX_KEY_FILE}}
+    options: {{project: p1, location: here}}
+    models:
+{claudes}
+  - name: cloud-anybody
+    kind: vertex
+    base_url: {claude_url}/v1
+    api_key: nobodys-token
+    options: {{project: p1, location: here}}
+"""
+
+
 def _of_amazon(bedrock_url: str) -> str:
     prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
     prices += ", cache_write_5m_usd_per_mtok: 3.75, cache_write_1h_usd_per_mtok: 6"
@@ -126,7 +142,7 @@ providers:
     kind: anthropic
     base_url: {claude_url}/v1
     api_key: sk-ant-mock
-{_of_google(gemini_url)}{_of_amazon(bedrock_url)}  - name: away
+{_claude_in_cloud(claude_url, claudes)}{_of_google(gemini_url)}{_of_amazon(bedrock_url)}  - name: away
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
 {_LIMITS_AND_ROUTES}"""

@@ -3,6 +3,7 @@
 from typing import Final
 from urllib.parse import quote
 
+from apps.routing.edge.asks import Ask
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
 from apps.routing.edge.dialects.bedrock import conversations, replies
@@ -38,6 +39,9 @@ class Bedrock:
     def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
         keys = find_keys(secret)
         return None if keys is None else Signature(keys, options.get("region", ""))
+
+    def fitted(self, body: bytes, operation: str, ask: Ask) -> bytes:
+        return body
 
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return conversations.write_request(conversation, model, title=self.title)
