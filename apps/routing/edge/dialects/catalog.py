@@ -4,6 +4,7 @@ from typing import Final
 
 from apps.routing.edge.dialects.anthropic.dialect import Anthropic
 from apps.routing.edge.dialects.bedrock.dialect import Bedrock
+from apps.routing.edge.dialects.cohere.dialect import Cohere
 from apps.routing.edge.dialects.gemini.dialect import Gemini
 from apps.routing.edge.dialects.openai.dialect import OpenAI
 from apps.routing.edge.dialects.speech import Dialect
@@ -20,6 +21,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     Gemini("gemini", "Gemini"),
     Vertex(_VERTEX, "Vertex AI"),
     Bedrock("bedrock", "Amazon Bedrock"),
+    Cohere("cohere", "Cohere"),
 )
 _CLAUDE_THERE: Final = ClaudeOnVertex(_VERTEX, "Claude on Vertex AI")
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
