@@ -9,6 +9,9 @@ from tests.fakes.anthropic_provider import MODELS as CLAUDES
 from tests.fakes.anthropic_provider import anthropic_provider
 from tests.fakes.bedrock_provider import ACCESS_KEY, BEARER, REGION, SECRET_KEY, bedrock_provider
 from tests.fakes.bedrock_provider import MODELS as BEDROCKS
+from tests.fakes.cohere_provider import KEY as COHERE_KEY
+from tests.fakes.cohere_provider import MODELS as COHERES
+from tests.fakes.cohere_provider import cohere_provider
 from tests.fakes.gemini_provider import KEY as GEMINI_KEY
 from tests.fakes.gemini_provider import MODELS as GEMINIS
 from tests.fakes.gemini_provider import gemini_provider
@@ -112,7 +115,20 @@ def _of_amazon(bedrock_url: str) -> str:
 """
 
 
-def _configuration(url: str, claude_url: str, gemini_url: str, bedrock_url: str) -> str:
+def _of_cohere(cohere_url: str) -> str:
+    prices = "input_usd_per_mtok: 2.5, output_usd_per_mtok: 10"
+    models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in COHERES if not model.startswith("rerank"))
+    return f"""  - name: cohere
+    kind: cohere
+    base_url: {cohere_url}
+    api_key: {COHERE_KEY}
+    models:
+      - {{id: rerank-v3.5, request_usd: 0.002}}
+{models}
+"""
+
+
+def _configuration(url: str, claude_url: str, gemini_url: str, bedrock_url: str, cohere_url: str) -> str:
     prices = "input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60, cache_read_usd_per_mtok: 0.075, context: 128000"
     models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
     prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
@@ -142,7 +158,7 @@ providers:
     kind: anthropic
     base_url: {claude_url}/v1
     api_key: sk-ant-mock
-{_claude_in_cloud(claude_url, claudes)}{_of_google(gemini_url)}{_of_amazon(bedrock_url)}  - name: away
+{_claude_in_cloud(claude_url, claudes)}{_of_google(gemini_url)}{_of_amazon(bedrock_url)}{_of_cohere(cohere_url)}  - name: away
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
 {_LIMITS_AND_ROUTES}"""
@@ -173,16 +189,22 @@ def bedrock():
 
 
 @pytest.fixture(scope="package")
+def cohere():
+    with cohere_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
 def google_tokens():
     with token_service() as found:
         yield found
 
 
 @pytest.fixture(scope="package")
-def home(tmp_path_factory, provider, claude, gemini, bedrock, google_tokens):
+def home(tmp_path_factory, provider, claude, gemini, bedrock, cohere, google_tokens):
     folder = tmp_path_factory.mktemp("gateway")
     file = folder / "brokle.yaml"
-    file.write_text(_configuration(provider.url, claude.url, gemini.url, bedrock.url))
+    file.write_text(_configuration(provider.url, claude.url, gemini.url, bedrock.url, cohere.url))
     settings = {"BROKLE_CONFIG": str(file), "MOCK_KEY": "sk-mock-1", "BROKLE_EGRESS_ALLOW": "127.0.0.1"}
     settings["VERTEX_KEY_FILE"] = google_tokens[1]
     with house(folder / "data", workers=2, **settings) as started:
