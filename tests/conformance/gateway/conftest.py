@@ -133,6 +133,7 @@ def _configuration(url: str, claude_url: str, gemini_url: str, bedrock_url: str,
     models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
     prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
     prices += ", cache_write_5m_usd_per_mtok: 3.75, cache_write_1h_usd_per_mtok: 6"
+    others = _of_cohere(cohere_url)
     claudes = "\n".join(f"      - {{id: {model}, {prices}}}" for model in CLAUDES)
     return f"""
 providers:
@@ -158,7 +159,7 @@ providers:
     kind: anthropic
     base_url: {claude_url}/v1
     api_key: sk-ant-mock
-{_claude_in_cloud(claude_url, claudes)}{_of_google(gemini_url)}{_of_amazon(bedrock_url)}{_of_cohere(cohere_url)}  - name: away
+{_claude_in_cloud(claude_url, claudes)}{_of_google(gemini_url)}{_of_amazon(bedrock_url)}{others}  - name: away
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
 {_LIMITS_AND_ROUTES}"""
