@@ -7,6 +7,7 @@ from apps.routing.edge.dialects.bedrock.dialect import Bedrock
 from apps.routing.edge.dialects.cohere.dialect import Cohere
 from apps.routing.edge.dialects.gemini.dialect import Gemini
 from apps.routing.edge.dialects.mistral.dialect import Mistral
+from apps.routing.edge.dialects.ollama.dialect import Ollama
 from apps.routing.edge.dialects.openai.dialect import OpenAI
 from apps.routing.edge.dialects.speech import Dialect
 from apps.routing.edge.dialects.vertex.claude import ClaudeOnVertex, is_claude
@@ -24,6 +25,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     Bedrock("bedrock", "Amazon Bedrock"),
     Cohere("cohere", "Cohere"),
     Mistral("mistral", "Mistral"),
+    Ollama("ollama", "Ollama"),
 )
 _CLAUDE_THERE: Final = ClaudeOnVertex(_VERTEX, "Claude on Vertex AI")
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
