@@ -6,6 +6,7 @@ from apps.routing.edge.dialects.anthropic.dialect import Anthropic
 from apps.routing.edge.dialects.bedrock.dialect import Bedrock
 from apps.routing.edge.dialects.cohere.dialect import Cohere
 from apps.routing.edge.dialects.gemini.dialect import Gemini
+from apps.routing.edge.dialects.huggingface.dialect import HuggingFace
 from apps.routing.edge.dialects.mistral.dialect import Mistral
 from apps.routing.edge.dialects.ollama.dialect import Ollama
 from apps.routing.edge.dialects.openai.dialect import OpenAI
@@ -26,6 +27,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     Cohere("cohere", "Cohere"),
     Mistral("mistral", "Mistral"),
     Ollama("ollama", "Ollama"),
+    HuggingFace("huggingface", "Hugging Face"),
 )
 _CLAUDE_THERE: Final = ClaudeOnVertex(_VERTEX, "Claude on Vertex AI")
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
