@@ -94,6 +94,13 @@ def test_keys_come_in_several_forms_and_all_else_is_a_bedrock_api_key(secret, ke
     assert find_keys(secret) == keys
 
 
+def test_the_id_may_be_an_option():
+    options = {"access_key_id": ACCESS_KEY, "region": "eu-west-1"}
+    assert signer_of(SECRET_KEY, options)._keys == Keys(ACCESS_KEY, SECRET_KEY)
+    assert signer_of(f"{SECRET_KEY}:token", options)._keys == Keys(ACCESS_KEY, SECRET_KEY, "token")
+    assert BEDROCK.headers(SECRET_KEY, options) == {}
+
+
 def test_a_bedrock_api_key_is_sent_and_nothing_is_signed():
     assert BEDROCK.headers("bedrock-api-key-x", {"auth": "aws-sigv4"}) == {"authorization": "Bearer bedrock-api-key-x"}
     assert BEDROCK.signer("bedrock-api-key-x", {}, None) is None

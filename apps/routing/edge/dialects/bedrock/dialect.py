@@ -8,7 +8,7 @@ from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
 from apps.routing.edge.dialects.bedrock import conversations, replies
 from apps.routing.edge.dialects.bedrock.embeddings import InvokeEmbedder
-from apps.routing.edge.dialects.bedrock.signature import Signature, find_keys
+from apps.routing.edge.dialects.bedrock.signature import Keys, Signature, find_keys
 from apps.routing.edge.dialects.bedrock.streams import ConverseReader
 from apps.routing.edge.dialects.bedrock.wire import refusal_of
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedder
@@ -34,10 +34,10 @@ class Bedrock:
         return f"{base_url}/model/{quote(model, safe='')}/{verb}"
 
     def headers(self, secret: str, options: dict[str, str]) -> dict[str, str]:
-        return {} if find_keys(secret) is not None else key_headers("bearer", secret)
+        return {} if _keys(secret, options) is not None else key_headers("bearer", secret)
 
     def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
-        keys = find_keys(secret)
+        keys = _keys(secret, options)
         return None if keys is None else Signature(keys, options.get("region", ""))
 
     def fitted(self, body: bytes, operation: str, ask: Ask) -> bytes:
@@ -57,3 +57,7 @@ class Bedrock:
 
     def read_refusal(self, status: int, body: bytes) -> Failed:
         return refusal_of(status, body)
+
+
+def _keys(secret: str, options: dict[str, str]) -> Keys | None:
+    return find_keys(secret, options.get("access_key_id", ""))

@@ -39,8 +39,14 @@ class _Told(msgspec.Struct, rename="pascal"):
     session_token: str = ""
 
 
-def find_keys(secret: str) -> Keys | None:
-    """`id:secret` or `id:secret:token`, or JSON; None for what is none of them: it is taken for a Bedrock API key."""
+def find_keys(secret: str, access_key_id: str = "") -> Keys | None:
+    """`id:secret` or `id:secret:token`, or JSON; None for what is none of them: it is taken for a Bedrock API key.
+
+    Where the id is told elsewhere, it is left out.
+    """
+    if access_key_id and secret:
+        key, _, token = secret.strip().partition(":")
+        return Keys(access_key_id, key, token)
     found = _PLAIN.fullmatch(secret.strip())
     if found is not None:
         return Keys(found[1], found[2], found[3] or "")
