@@ -98,6 +98,14 @@ def test_a_single_wrong_byte_is_found_wherever_it_stands(place):
         Frames().feed(bytes(data))
 
 
+def test_what_was_whole_before_the_damage_is_given_first():
+    frames, damaged = Frames(), GOOD[:-1] + b"x"
+    assert len(frames.feed(GOOD + GOOD + damaged)) == 2
+    assert not frames.is_empty
+    with pytest.raises(Damaged):
+        frames.feed(GOOD)
+
+
 def test_wrong_lengths_are_not_waited_for():
     def prelude(length, headers):
         said = struct.pack(">II", length, headers)
@@ -238,6 +246,8 @@ def test_refusals_have_bedrocks_words():
     )
     long = refusal_of(400, b'{"message": "Input is too long for requested model."}')
     assert (long.type, long.code) == ("invalid_request_error", "context_length_exceeded")
+    slow = refusal_of(429, b'{"message": "Too many tokens, please wait before trying again."}')
+    assert (slow.type, slow.code) == ("rate_limit_error", "ThrottlingException")
     named = refusal_of(403, b'{"__type": "com.amazon.coral#ExpiredTokenException", "Message": "expired"}')
     assert (named.message, named.code) == ("expired", "ExpiredTokenException")
     assert refusal_of(502, b"<html>bad gateway") == Failed("<html>bad gateway", "upstream_error", status=502)

@@ -47,15 +47,20 @@ class Frames:
         return not self._rest
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """Raises Damaged, or EventTooLarge."""
+        """Raises Damaged or EventTooLarge; what was whole before it is given first, and the next call raises."""
         data = self._rest + chunk if self._rest else chunk
-        found, start = [], 0
-        while len(data) - start >= _PRELUDE.size:
-            length, headers_length = _lengths(data, start)
-            if len(data) - start < length:
-                break
-            found.append(_frame(data[start : start + length], headers_length))
-            start += length
+        found: list[Frame] = []
+        start = 0
+        try:
+            while len(data) - start >= _PRELUDE.size:
+                length, headers_length = _lengths(data, start)
+                if len(data) - start < length:
+                    break
+                found.append(_frame(data[start : start + length], headers_length))
+                start += length
+        except (Damaged, EventTooLarge):
+            if not found:
+                raise
         self._rest = data[start:]
         return found
 

@@ -49,7 +49,8 @@ _NAMES: Final = {
     500: "InternalServerException",
     503: "ServiceUnavailableException",
 }
-# What models say of a request that is longer than they can read; Bedrock has no code for it.
+# What models say of a request that is longer than they can read; Bedrock has no code for it, and says the last of them
+# also of too many tokens in a minute.
 _TOO_LONG: Final = ("input is too long", "prompt is too long", "context length", "context window", "too many tokens")
 
 
@@ -120,7 +121,7 @@ def exception_of(name: str, payload: bytes) -> Failed:
 
 def _failed(name: str, said: _Refusal, status: int) -> Failed:
     message = said.message or said.upper_message or said.original_message or ""
-    is_too_long = any(words in message.lower() for words in _TOO_LONG)
+    is_too_long = status == 400 and any(words in message.lower() for words in _TOO_LONG)
     code = "context_length_exceeded" if is_too_long else name or None
     message = message or name or f"The upstream service answered {status}"
     return Failed(message, _TYPES.get(status, "server_error"), code, status=status)
