@@ -17,6 +17,7 @@ from tests.fakes.gemini_provider import MODELS as GEMINIS
 from tests.fakes.gemini_provider import gemini_provider
 from tests.fakes.google_tokens import token_service
 from tests.fakes.model_provider import model_provider
+from tests.fakes.near_openai import mistral_provider, ollama_provider
 from tests.house import BOOTSTRAP_KEY, house
 
 _MODELS = (
@@ -128,12 +129,17 @@ def _of_cohere(cohere_url: str) -> str:
 """
 
 
-def _configuration(url: str, claude_url: str, gemini_url: str, bedrock_url: str, cohere_url: str) -> str:
+def _near_openai(ollama_url: str, mistral_url: str) -> str:
+    return f"""  - {{name: ollama, kind: ollama, base_url: "{ollama_url}"}}
+  - {{name: mistral, kind: mistral, base_url: "{mistral_url}", api_key: mistral-mock}}
+"""
+
+
+def _configuration(url: str, claude_url: str, gemini_url: str, bedrock_url: str, others: str) -> str:
     prices = "input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60, cache_read_usd_per_mtok: 0.075, context: 128000"
     models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
     prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
     prices += ", cache_write_5m_usd_per_mtok: 3.75, cache_write_1h_usd_per_mtok: 6"
-    others = _of_cohere(cohere_url)
     claudes = "\n".join(f"      - {{id: {model}, {prices}}}" for model in CLAUDES)
     return f"""
 providers:
@@ -196,16 +202,34 @@ def cohere():
 
 
 @pytest.fixture(scope="package")
+def ollama():
+    with ollama_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def mistral():
+    with mistral_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def others(cohere, ollama, mistral):
+    """Their part of the file."""
+    return _of_cohere(cohere.url) + _near_openai(ollama.url, mistral.url)
+
+
+@pytest.fixture(scope="package")
 def google_tokens():
     with token_service() as found:
         yield found
 
 
 @pytest.fixture(scope="package")
-def home(tmp_path_factory, provider, claude, gemini, bedrock, cohere, google_tokens):
+def home(tmp_path_factory, provider, claude, gemini, bedrock, others, google_tokens):
     folder = tmp_path_factory.mktemp("gateway")
     file = folder / "brokle.yaml"
-    file.write_text(_configuration(provider.url, claude.url, gemini.url, bedrock.url, cohere.url))
+    file.write_text(_configuration(provider.url, claude.url, gemini.url, bedrock.url, others))
     settings = {"BROKLE_CONFIG": str(file), "MOCK_KEY": "sk-mock-1", "BROKLE_EGRESS_ALLOW": "127.0.0.1"}
     settings["VERTEX_KEY_FILE"] = google_tokens[1]
     with house(folder / "data", workers=2, **settings) as started:
