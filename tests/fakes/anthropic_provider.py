@@ -5,6 +5,7 @@ What it does is decided by the model it is asked for, and by what the request ho
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,10 @@ TEXT = "".join(WORDS)
 
 # Taken by the edition of 2023-06-01 and gone from the later one, whose types the SDK carries.
 _SAMPLING = {"temperature", "top_p", "top_k"}
+_IN_CLOUD = re.compile(
+    r"/v1/projects/p1/locations/here/publishers/anthropic/models/(?P<model>[^/:]+):(?P<verb>rawPredict|streamRawPredict)"
+)
+_EDITIONS = {"vertex-2023-10-16": "2023-06-01", "2026-10-21": "2026-10-21"}
 _ask = TypeAdapter(MessageCreateParamsBase)
 _beta = TypeAdapter(BetaParams)
 _count = TypeAdapter(MessageCountTokensParams)
@@ -173,12 +178,41 @@ def event(name: str, **members: Any) -> bytes:
     return f"event: {name}\ndata: {data}\n\n".encode()
 
 
+def come_from_cloud(call: Call) -> bool:
+    """In Google's cloud the model stands in the address, the edition in the body; False for what is not so."""
+    found = _IN_CLOUD.fullmatch(call.path)
+    body = call.body
+    edition = body.pop("anthropic_version", "")
+    if found is None or edition not in _EDITIONS or bool(body.get("stream")) != (found["verb"] == "streamRawPredict"):
+        return False
+    if found["model"] == "count-tokens":
+        call.path = "/v1/messages/count_tokens"
+    elif "model" in body:
+        return False
+    else:
+        body["model"] = found["model"].partition("@")[0]
+    call.headers["anthropic-version"] = _EDITIONS[edition]
+    return True
+
+
+def _at_the_door(call: Call) -> Callable[[Handler, Call], None] | None:
+    if call.path.startswith("/v1/projects/"):
+        if not call.headers.get("authorization", "").startswith("Bearer token-"):
+            return _googles_refusal
+        if not come_from_cloud(call):
+            return refuse(400, "invalid_request_error", "this is no call to Claude in Google's cloud")
+    elif call.headers.get("x-api-key") != "sk-ant-mock":
+        return refuse(401, "authentication_error", "invalid x-api-key")
+    elif "anthropic-version" not in call.headers:
+        return refuse(400, "invalid_request_error", "anthropic-version: header is required")
+    return None
+
+
 class _Handler(Handler):
     def behaviour(self, call: Call) -> Callable[[Handler, Call], None]:
-        if call.headers.get("x-api-key") != "sk-ant-mock":
-            return refuse(401, "authentication_error", "invalid x-api-key")
-        if "anthropic-version" not in call.headers:
-            return refuse(400, "invalid_request_error", "anthropic-version: header is required")
+        refusal = _at_the_door(call)
+        if refusal is not None:
+            return refusal
         thread = call.body.get("thread") or {}
         if thread.get("type") == "continue":
             call.body["messages"] = _held[thread["previous_message_id"]] + call.body["messages"]
@@ -207,6 +241,12 @@ def _answer(handler: Handler, call: Call) -> None:
 def refuse(status: int, kind: str, text: str, **headers: str) -> Callable[[Handler, Call], None]:
     said = {"type": "error", "error": {"type": kind, "message": text}, "request_id": "req_upstream"}
     return lambda handler, _: handler.answer(status, json.dumps(said).encode(), **headers)
+
+
+def _googles_refusal(handler: Handler, call: Call) -> None:
+    """Who comes without a token does not reach Claude."""
+    error = {"code": 401, "message": "Request had invalid authentication credentials.", "status": "UNAUTHENTICATED"}
+    handler.answer(401, json.dumps([{"error": error}]).encode())
 
 
 def _begun(handler: Handler, call: Call) -> None:

@@ -14,7 +14,7 @@ _PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _WRONG: Final = frozenset({400, 413, 422})
 _TOO_LONG: Final = re.compile(
     rb"context_length_exceeded|context[ _](length|window)|maximum context|prompt is too long|too many (input )?tokens"
-    rb"|input token count|string_above_max_length",
+    rb"|input token count|string_above_max_length|input is too long",
     re.IGNORECASE,
 )
 _UNWANTED: Final = re.compile(
@@ -68,7 +68,7 @@ def cause_of(failure: Failure) -> str:
         return "timeout"
     if status in _WRONG:
         return _cause_in(failure.body)
-    return "error" if status >= 500 or status in {401, 402, 403, 404, 409, 425} else ""
+    return "error" if status >= 500 or status in {401, 402, 403, 404, 409, 424, 425} else ""
 
 
 def _cause_in(body: bytes) -> str:

@@ -53,7 +53,8 @@ class Line:
     def body(self) -> bytes:
         """Raises CannotExpress."""
         if self.is_relay:
-            return self._format.relayed(self._ask, self._upstream.model)
+            body = self._format.relayed(self._ask, self._upstream.model)
+            return self._upstream.dialect.fitted(body, self.operation, self._ask)
         if self._embedding is not None:
             dialect, drops = self._upstream.dialect, self._ask.controls.drops_unsupported
             return self._embedding.write(self._ask.body, self._upstream.model, dialect.title, drops_unsupported=drops)

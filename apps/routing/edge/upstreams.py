@@ -122,7 +122,7 @@ class Upstream:
         measure: Measure,
     ) -> None:
         self.provider = record.name
-        self.dialect = dialect_of(record.dialect)
+        self.dialect = dialect_of(record.dialect, model.upstream)
         self.base_url = record.base_url.rstrip("/")
         self.options = record.options
         self.model = model.upstream

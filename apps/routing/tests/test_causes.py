@@ -36,6 +36,8 @@ def refusal(status, body=b"{}", **headers):
         (529, b"{}", "error"),
         (401, b"{}", "error"),
         (404, b"{}", "error"),
+        (424, b"{}", "error"),
+        (400, b'{"message": "Input is too long for requested model."}', "context_window"),
         (418, b"{}", ""),
     ],
 )

@@ -11,11 +11,17 @@ from tests.fakes.anthropic_provider import MODELS as CLAUDES
 from tests.fakes.anthropic_provider import anthropic_provider
 from tests.fakes.azure_provider import CLIENT, SECRET, TENANT, azure_provider
 from tests.fakes.azure_provider import KEY as AZURE_KEY
+from tests.fakes.bedrock_provider import ACCESS_KEY, BEARER, REGION, SECRET_KEY, bedrock_provider
+from tests.fakes.bedrock_provider import MODELS as BEDROCKS
+from tests.fakes.cohere_provider import KEY as COHERE_KEY
+from tests.fakes.cohere_provider import MODELS as COHERES
+from tests.fakes.cohere_provider import cohere_provider
 from tests.fakes.gemini_provider import KEY as GEMINI_KEY
 from tests.fakes.gemini_provider import MODELS as GEMINIS
 from tests.fakes.gemini_provider import gemini_provider
 from tests.fakes.google_tokens import token_service
 from tests.fakes.model_provider import model_provider
+from tests.fakes.near_openai import mistral_provider, ollama_provider
 from tests.fakes.responses_provider import KEY as OPENAI_KEY
 from tests.fakes.responses_provider import MODELS as GPTS
 from tests.fakes.responses_provider import responses_provider
@@ -55,6 +61,7 @@ routes:
   - {name: gemini-or-gpt, targets: [{model: google/gemini-overloaded}, {model: mock/gpt-4o-mini}]}
   - {name: gpt-or-claude-answers, targets: [{model: gpt/gpt-limited}, {model: claude/claude-sonnet-4-5}]}
   - {name: safe-azure, fallback_on: [content_policy], targets: [{model: azure/strict}, {model: mock/gpt-4o-mini}]}
+  - {name: bedrock-or-gpt, targets: [{model: aws/model-error}, {model: mock/gpt-4o-mini}]}
   - {name: claude-patient, retries: 2, targets: [{model: claude/claude-limited-briefly}]}
 """
 
@@ -109,7 +116,62 @@ def _of_openai(responses_url: str, azure_url: str) -> str:
 {deployments}"""
 
 
-def _configuration(url: str, claude_url: str, gemini_url: str, openais: str) -> str:
+def _claude_in_cloud(claude_url: str, claudes: str) -> str:
+    return f"""  - name: cloud-claude
+    kind: vertex-anthropic
+    base_url: {claude_url}/v1
+    api_key: {{env: VERTEX_KEY_FILE}}
+    options: {{project: p1, location: here}}
+    models:
+{claudes}
+  - name: cloud-anybody
+    kind: vertex
+    base_url: {claude_url}/v1
+    api_key: nobodys-token
+    options: {{project: p1, location: here}}
+"""
+
+
+def _of_amazon(bedrock_url: str) -> str:
+    prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
+    prices += ", cache_write_5m_usd_per_mtok: 3.75, cache_write_1h_usd_per_mtok: 6"
+    models = "\n".join(f'      - {{id: "{model}", {prices}}}' for model in BEDROCKS)
+    return f"""  - name: aws
+    kind: bedrock
+    base_url: {bedrock_url}
+    api_key: {ACCESS_KEY}:{SECRET_KEY}
+    options: {{region: {REGION}}}
+    models:
+{models}
+  - {{name: aws-bearer, kind: bedrock, base_url: "{bedrock_url}", api_key: {BEARER}}}
+  - name: aws-elsewhere
+    kind: bedrock
+    base_url: {bedrock_url}
+    api_key: {ACCESS_KEY}:wrong
+    options: {{region: {REGION}}}
+"""
+
+
+def _of_cohere(cohere_url: str) -> str:
+    prices = "input_usd_per_mtok: 2.5, output_usd_per_mtok: 10"
+    models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in COHERES if not model.startswith("rerank"))
+    return f"""  - name: cohere
+    kind: cohere
+    base_url: {cohere_url}
+    api_key: {COHERE_KEY}
+    models:
+      - {{id: rerank-v3.5, request_usd: 0.002}}
+{models}
+"""
+
+
+def _near_openai(ollama_url: str, mistral_url: str) -> str:
+    return f"""  - {{name: ollama, kind: ollama, base_url: "{ollama_url}"}}
+  - {{name: mistral, kind: mistral, base_url: "{mistral_url}", api_key: mistral-mock}}
+"""
+
+
+def _configuration(url: str, claude_url: str, gemini_url: str, bedrock_url: str, others: str) -> str:
     prices = "input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60, cache_read_usd_per_mtok: 0.075, context: 128000"
     models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
     prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
@@ -139,7 +201,7 @@ providers:
     kind: anthropic
     base_url: {claude_url}/v1
     api_key: sk-ant-mock
-{_of_google(gemini_url)}{openais}  - name: away
+{_claude_in_cloud(claude_url, claudes)}{_of_google(gemini_url)}{_of_amazon(bedrock_url)}{others}  - name: away
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
 {_LIMITS_AND_ROUTES}"""
@@ -164,6 +226,36 @@ def gemini():
 
 
 @pytest.fixture(scope="package")
+def bedrock():
+    with bedrock_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def cohere():
+    with cohere_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def ollama():
+    with ollama_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def mistral():
+    with mistral_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def others(cohere, ollama, mistral):
+    """Their part of the file."""
+    return _of_cohere(cohere.url) + _near_openai(ollama.url, mistral.url)
+
+
+@pytest.fixture(scope="package")
 def google_tokens():
     with token_service() as found:
         yield found
@@ -182,10 +274,11 @@ def azure():
 
 
 @pytest.fixture(scope="package")
-def home(tmp_path_factory, provider, claude, gemini, google_tokens, gpt, azure):
+def home(tmp_path_factory, provider, claude, gemini, bedrock, others, gpt, azure, google_tokens):
     folder = tmp_path_factory.mktemp("gateway")
     file = folder / "brokle.yaml"
-    file.write_text(_configuration(provider.url, claude.url, gemini.url, _of_openai(gpt.url, azure.url)))
+    others += _of_openai(gpt.url, azure.url)
+    file.write_text(_configuration(provider.url, claude.url, gemini.url, bedrock.url, others))
     settings = {"BROKLE_CONFIG": str(file), "MOCK_KEY": "sk-mock-1", "BROKLE_EGRESS_ALLOW": "127.0.0.1"}
     settings["VERTEX_KEY_FILE"] = google_tokens[1]
     application = {"tenant_id": TENANT, "client_id": CLIENT, "client_secret": SECRET, "authority": azure.url}

@@ -174,6 +174,9 @@ class Dialect(Protocol):
     def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
         """None where the fixed headers are all that a call needs."""
 
+    def fitted(self, body: bytes, operation: str, ask: Ask) -> bytes:
+        """What a caller wrote in a form that is understood here, as it is taken here. Raises CannotExpress."""
+
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         """Raises CannotExpress."""
 

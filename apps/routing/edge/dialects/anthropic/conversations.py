@@ -7,6 +7,7 @@ import msgspec
 from apps.routing.edge.conversation import Conversation, Sampling, Shape, Tool, ToolChoice
 from apps.routing.edge.dialects.anthropic.blocks import mark, write_texts, write_turn
 from apps.routing.edge.dialects.anthropic.generations import Generation, generation_of
+from apps.routing.edge.dialects.anthropic.sampling import sampling_of
 from apps.routing.edge.dialects.anthropic.thinking import Thinking, thinking_of
 from apps.routing.edge.dialects.anthropic.wire import ANSWER_TOOL
 from apps.routing.edge.dialects.speech import Missing
@@ -127,22 +128,7 @@ class _Request:
         self._body["tool_choice"] = {"type": "any"} if own else {"type": "tool", "name": ANSWER_TOOL}
 
     def _put_sampling(self, sampling: Sampling) -> None:
-        """1 is what every model does unasked, and so is always understood."""
-        given = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
-        wanted = {name: value for name, value in given.items() if value is not None}
-        if not self._generation.takes_sampling or self._thinking.is_on:
-            for name, value in wanted.items():
-                if name == "top_k" or value != 1:
-                    self._missing.note(name, "this model takes none" if not self._thinking.is_on else "while it thinks")
-            wanted = {}
-        if wanted.get("temperature", 0) > 1:
-            self._missing.note("temperature", "above 1")
-            del wanted["temperature"]
-        if "temperature" in wanted and "top_p" in wanted and not self._generation.takes_both_samplings:
-            if wanted["top_p"] != 1:
-                self._missing.note("top_p", "together with `temperature`")
-            del wanted["top_p"]
-        self._body |= wanted
+        self._body |= sampling_of(sampling, self._generation, self._missing, is_thinking=self._thinking.is_on)
         if sampling.stop:
             self._body["stop_sequences"] = sampling.stop
 

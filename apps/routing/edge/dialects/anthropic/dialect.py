@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from apps.routing.edge.asks import Ask
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.anthropic import conversations, replies
 from apps.routing.edge.dialects.anthropic.messages import COUNT, MESSAGES, CountFormat, MessagesFormat
@@ -41,6 +42,9 @@ class Anthropic:
 
     def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
         return None
+
+    def fitted(self, body: bytes, operation: str, ask: Ask) -> bytes:
+        return body
 
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return conversations.write_request(conversation, model, title=self.title)

@@ -3,6 +3,7 @@
 from typing import Final
 from urllib.parse import quote
 
+from apps.routing.edge.asks import Ask
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedder
@@ -44,6 +45,9 @@ class Gemini:
 
     def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
         return None
+
+    def fitted(self, body: bytes, operation: str, ask: Ask) -> bytes:
+        return body
 
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return conversations.write_request(conversation, model, title=self.title)

@@ -28,6 +28,7 @@ from brokle.kernel.ids import new_id
 _FINISHES: Final[dict[str, Finish]] = {
     "stop": "stop",
     "length": "length",
+    "model_length": "length",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
@@ -134,7 +135,7 @@ def _message(choice: Choice) -> list[Event]:
 def pieces_of(said: Said, choice: Choice) -> list[Event]:
     """All but tool calls, which come whole or in pieces."""
     events: list[Event] = []
-    thought = said.reasoning_content or said.reasoning
+    thought = said.reasoning_content or said.reasoning or _thought(said.content)
     if thought:
         events.append(ThoughtPiece(thought, choice=choice.index))
     text = said.content if isinstance(said.content, str) else _joined(said.content)
@@ -148,6 +149,12 @@ def pieces_of(said: Said, choice: Choice) -> list[Event]:
 
 def _joined(parts: list[dict[str, Any]] | None) -> str:
     return "".join(str(part.get("text", "")) for part in parts or () if part.get("type") == "text")
+
+
+def _thought(content: str | list[dict[str, Any]] | None) -> str:
+    """Mistral's way: thoughts are parts of the content, with parts of their own."""
+    parts = content if isinstance(content, list) else []
+    return "".join(_joined(part.get("thinking")) for part in parts if isinstance(part.get("thinking"), list))
 
 
 def write_whole(reply: WholeReply, asked: str) -> bytes:

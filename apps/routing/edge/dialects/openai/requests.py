@@ -321,13 +321,18 @@ def write_request(conversation: Conversation, model: str, *, title: str) -> byte
     """Raises CannotExpress."""
     missing = Missing(conversation, title)
     missing.note_rest(conversation)
+    return _encode(written_members(conversation, model, missing))
+
+
+def written_members(conversation: Conversation, model: str, missing: Missing) -> dict[str, Any]:
+    """All but the rest; servers that differ in a few words begin with these."""
     body: dict[str, Any] = {"model": model, "messages": _messages(conversation, missing)}
     _put_tools(body, conversation)
     _put_sampling(body, conversation.sampling)
     _put_wishes(body, conversation)
     if conversation.is_stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return _encode(body)
+    return body
 
 
 def _put_tools(body: dict[str, Any], conversation: Conversation) -> None:

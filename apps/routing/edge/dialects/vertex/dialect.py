@@ -1,10 +1,8 @@
 """Gemini in Google's cloud: the same words, at the address of a project, with a token in place of a key."""
 
-from typing import Final
 from urllib.parse import quote
 
 from apps.routing.edge.conversation import Conversation
-from apps.routing.edge.dialects.auth import key_headers
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedder
 from apps.routing.edge.dialects.gemini import conversations
 from apps.routing.edge.dialects.gemini.dialect import Gemini, verb_of
@@ -12,11 +10,9 @@ from apps.routing.edge.dialects.gemini.generate import GENERATE
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.tokens import Tokens
 from apps.routing.edge.dialects.vertex.embeddings import VertexEmbedder
+from apps.routing.edge.dialects.vertex.places import place_in_cloud, token_headers
 from apps.routing.edge.dialects.vertex.tokens import find_account
 from brokle.edge.egress import EgressClient
-from brokle.kernel.errors import Unavailable
-
-_GLOBAL: Final = "global"
 
 
 class Vertex(Gemini):
@@ -25,19 +21,13 @@ class Vertex(Gemini):
         return format_name == GENERATE
 
     def address(self, base_url: str, operation: str, model: str, options: dict[str, str], *, is_stream: bool) -> str:
-        """The address of all regions is that of none."""
-        project, location = options.get("project", ""), options.get("location", _GLOBAL)
-        if not project:
-            raise Unavailable("This provider has no `project` in its options")
-        base = base_url.replace(f"//{_GLOBAL}-", "//", 1)
         publisher, _, name = model.rpartition("/")
-        place = f"projects/{quote(project, safe='')}/locations/{quote(location, safe='')}"
         held = f"publishers/{quote(publisher or 'google', safe='')}/models/{quote(name, safe='')}"
         verb = "predict" if operation == EMBEDDINGS else verb_of(operation, is_stream=is_stream)
-        return f"{base}/{place}/{held}:{verb}"
+        return f"{place_in_cloud(base_url, options)}/{held}:{verb}"
 
     def headers(self, secret: str, options: dict[str, str]) -> dict[str, str]:
-        return {} if find_account(secret) is not None else key_headers("bearer", secret)
+        return token_headers(secret)
 
     def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
         account = find_account(secret)
