@@ -4,6 +4,7 @@ from apps.routing.endpoints import catalogue, credentials, limits, models, provi
 from apps.routing.views import credentials as credential_pages
 from apps.routing.views import models as model_pages
 from apps.routing.views import overview
+from apps.routing.views import playground as playground_pages
 from apps.routing.views import providers as provider_pages
 from apps.routing.views import requests as request_pages
 from apps.routing.views import routes as route_pages
@@ -77,6 +78,8 @@ urlpatterns = [
     path(f"{_MODEL_PAGE}/remove", credential_pages.provider_model_remove, name="provider-model-remove"),
     path("<slug:organization>/models", model_pages.model_list, name="models"),
     path("<slug:organization>/models/compare", model_pages.model_compare, name="models-compare"),
+    path("<slug:organization>/playground", playground_pages.playground, name="playground"),
+    path("<slug:organization>/playground/pass", playground_pages.playground_pass, name="playground-pass"),
     path("<slug:organization>/routes", route_pages.route_list, name="routes"),
     path("<slug:organization>/routes/new", route_pages.route_new, name="route-new"),
     path(_ROUTE_PAGE, route_pages.route_detail, name="route"),

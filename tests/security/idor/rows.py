@@ -299,6 +299,8 @@ ROWS: dict[str, Row] = {
     "request": tenant(AT_PLACE, get=Cell(READERS)),
     "models": tenant(AT_PLACE, get=Cell(READERS)),
     "models-compare": tenant(f"{AT_PLACE}&model={{model_id}}", get=Cell(READERS)),
+    "playground": tenant(f"{AT_PLACE}&model=echo/fast", get=Cell(MAKERS)),
+    "playground-pass": tenant(AT_PLACE, post=Cell(MAKERS, form={})),
     "routes": tenant(AT_PLACE, get=Cell(READERS)),
     "route-new": tenant(AT_PLACE, get=Cell(MAKERS), post=Cell(MAKERS, form=ROUTE_FORM, served=(302,))),
     "route": tenant(f"{AT_PLACE}&try=1", get=Cell(READERS), post=Cell(MAKERS, form=ROUTE_FORM, served=(302,))),
