@@ -142,7 +142,6 @@ class Dispatch:
                 retry_after_s=verdict.retry_after_ms / 1000,
             )
 
-
     def _caller(self, request: Request, scope: str) -> Principal:
         """A program by its key, or a person of the console by their pass."""
         passes = self._passes

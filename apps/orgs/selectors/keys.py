@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 
 from apps.orgs.contracts import EnvironmentRef, KeyPlace
-from apps.orgs.models import ApiKey
+from apps.orgs.models import ApiKey, Membership
 
 
 def keys_of(place: EnvironmentRef) -> QuerySet[ApiKey]:
@@ -11,8 +11,15 @@ def keys_of(place: EnvironmentRef) -> QuerySet[ApiKey]:
 
 
 def list_key_names(*, organization_id: str, key_ids: list[str]) -> dict[str, str]:
+    """A member who calls from the console stands in the place of a key, by their own id."""
     keys = ApiKey.objects.of(organization_id).filter(id__in=key_ids)
-    return dict(keys.values_list("id", "name"))
+    people = [key_id for key_id in key_ids if key_id.startswith("usr_")]
+    return dict(keys.values_list("id", "name")) | (_names_of_members(organization_id, people) if people else {})
+
+
+def _names_of_members(organization_id: str, user_ids: list[str]) -> dict[str, str]:
+    members = Membership.objects.of(organization_id).filter(user_id__in=user_ids).select_related("user")
+    return {member.user_id: member.user.name or member.user.email for member in members}
 
 
 def find_newest_key(place: EnvironmentRef) -> ApiKey | None:

@@ -25,6 +25,4 @@ def _catalogued(connected: list[Provider]) -> list[str]:
     kinds = [provider.kind for provider in connected]
     rows = CatalogueModel.objects.filter(provider__in=kinds, mode=_CHAT, is_deprecated=False)
     listed = rows.order_by("-released_on", "name").values_list("provider", "name")[:_MOST_LISTED]
-    return [
-        f"{provider.name}/{model}" for kind, model in listed for provider in connected if provider.kind == kind
-    ]
+    return [f"{provider.name}/{model}" for kind, model in listed for provider in connected if provider.kind == kind]

@@ -3,6 +3,7 @@
 import pytest
 from django.conf import settings
 
+from apps.orgs import facade as orgs
 from apps.orgs.testing import make_household, make_member, make_person, signed_in
 from apps.routing.services.definitions import Definition, TargetEntry
 from apps.routing.services.routes import create_route
@@ -107,3 +108,23 @@ def test_an_environment_that_is_not_there_is_not_found(developer, env):
 def test_a_pass_is_asked_for_and_never_followed(developer):
     assert developer.get(f"{PAGE}/pass").status_code == 405
     assert developer.post(PAGE).status_code == 405
+
+
+def test_compared_models_and_routes_lead_to_it(noor, developer):
+    place = {"organization_id": noor.id, "project_id": noor.made.project.id}
+    route = create_route(**place, name="support-chat", definition=Definition([TargetEntry("echo/fast")]), actor=SYSTEM)
+    viewer = signed_in(make_member(noor, "viewer"))
+    link = "/noor/playground?env=default/production&amp;model=support-chat"
+
+    assert link in text(developer.get(f"/noor/routes/{route.id}"))
+    assert link not in text(viewer.get(f"/noor/routes/{route.id}"))
+
+
+def test_in_the_log_a_person_has_their_name(noor):
+    other = make_household("elsewhere")
+    people = [noor.owner.pk, other.owner.pk]
+
+    assert orgs.list_key_names(organization_id=noor.id, key_ids=[noor.key.key_id, *people]) == {
+        noor.key.key_id: "all scopes",
+        noor.owner.pk: noor.owner.email,
+    }

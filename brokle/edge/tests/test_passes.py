@@ -132,7 +132,7 @@ async def test_it_is_no_api_key_by_another_header():
 
 
 def test_a_pass_is_short_enough_to_be_read():
-    longest = {name: "x" * 40 for name in NOOR}
+    longest = dict.fromkeys(NOOR, "x" * 40)
 
     assert len(write_pass(KEY, **longest)) <= 512
 
