@@ -1,13 +1,28 @@
 """API keys of an environment, without their secrets."""
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from django.db.models import QuerySet
 
 from apps.orgs.contracts import EnvironmentRef, KeyPlace
 from apps.orgs.models import ApiKey, Membership
+from brokle.edge.budgets import name_of_key
+from brokle.engines.burn import Budget, Burn, read_burns
 
 
 def keys_of(place: EnvironmentRef) -> QuerySet[ApiKey]:
     return ApiKey.objects.of(place.organization.id).filter(environment_id=place.environment_id)
+
+
+def burns_of(keys: Iterable[ApiKey], *, now: datetime) -> dict[str, Burn]:
+    """How far each budget is used up, by the id of its key; keys without one are not there."""
+    budgets = {
+        key.id: Budget(name_of_key(key.id), key.budget_usd_micros, key.budget_window, key.created_at)
+        for key in keys
+        if key.budget_usd_micros
+    }
+    return read_burns(budgets, now=now)
 
 
 def list_key_names(*, organization_id: str, key_ids: list[str]) -> dict[str, str]:
