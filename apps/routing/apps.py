@@ -62,6 +62,7 @@ class RoutingConfig(AppConfig):
             NavigationItem("providers", gettext_noop("Providers"), "providers", "globe", parent="route"),
             NavigationItem("models", gettext_noop("Models"), "models", "box", parent="route"),
             NavigationItem("routes", gettext_noop("Routes"), "routes", "git-branch", parent="route"),
+            NavigationItem("limits", gettext_noop("Limits"), "limits", "gauge", parent="route"),
             NavigationItem("playground", gettext_noop("Playground"), "playground", "messages-square", parent="route"),
         )
         for order, page in enumerate(pages, start=1):
