@@ -163,6 +163,9 @@ class LimitForm(forms.Form):
         required=False,
         help_text=_("Minutes, hours and days slide; money is counted by the calendar; calls at once have no time."),
     )
+    is_soft = forms.BooleanField(
+        label=_("Only warn"), required=False, help_text=_("Of a budget: tells when it runs low, and refuses nobody.")
+    )
     for_all_projects = forms.BooleanField(
         label=_("In all projects"), required=False, help_text=_("Counted across all projects of the organization.")
     )
@@ -193,7 +196,7 @@ class LimitForm(forms.Form):
     @staticmethod
     def facts_of(limit: UsageLimit) -> dict[str, Any]:
         amount = Decimal(limit.amount) / _MICROS if limit.measured == "usd" else limit.amount
-        return {"only": limit.only, "amount": f"{amount:f}", "window": limit.window}
+        return {"only": limit.only, "amount": f"{amount:f}", "window": limit.window, "is_soft": limit.is_soft}
 
 
 class TargetForm(forms.Form):

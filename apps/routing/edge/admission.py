@@ -27,6 +27,8 @@ _FIRST_LOOK_S: Final = 0.01
 _LONGEST_LOOK_S: Final = 0.1
 _PATIENCE_S: Final = 30.0
 _UNSAID_OUTPUT: Final = 16_384
+_NEVER_REFUSED: Final = 10**15
+"""In micro-dollars: what a soft budget lets through, so that it is counted by the same script as any other."""
 
 
 class BudgetSpent(BrokleError):
@@ -57,6 +59,7 @@ class Taken(NamedTuple):
     limit: Limit
     measured: str
     words: str
+    is_soft: bool = False
 
 
 class Admission:
@@ -131,7 +134,7 @@ class Admission:
 def _without_redis(taken: Sequence[Taken], error: UnableToCheckLimits) -> None:
     """Rates are let go, money is not: a budget that nobody counts is none."""
     log.warning("limits not checked", extra={"reason": str(error)})
-    if any(one.measured == "usd" for one in taken):
+    if any(one.measured == "usd" and not one.is_soft for one in taken):
         raise Unavailable("The budget of this call cannot be checked right now", retry_after_s=1) from error
 
 
@@ -154,13 +157,14 @@ def of_rules(request: Request, user: str, plan: Plan, estimate: Estimate) -> lis
         whose = subjects.get(rule.subject, "")
         if whose and rule.only in {"", whose}:
             limit = _limit_of(rule, f"{rule.limit_id}:{whose}", request.request_id, plan, estimate)
-            taken.append(Taken(limit, rule.measured, _words(rule)))
+            taken.append(Taken(limit, rule.measured, _words(rule), rule.is_soft))
     return taken
 
 
 def _limit_of(rule: LimitRecord, name: str, holder: str, plan: Plan, estimate: Estimate) -> Limit:
     if rule.measured == "usd":
-        return budget(name, rule.amount, rule.window, holder, plan, estimate)
+        amount = _NEVER_REFUSED if rule.is_soft else rule.amount
+        return budget(name, amount, rule.window, holder, plan, estimate)
     if rule.measured == "parallel":
         return Limit("parallel", name, rule.amount, int(plan.timeout_s * 1000) + _MINUTE_MS, holder=holder)
     wanted = max(1, min(estimate.input, rule.amount)) if rule.measured == "tokens" else 1
