@@ -195,7 +195,7 @@ class LimitForm(forms.Form):
 
     @staticmethod
     def facts_of(limit: UsageLimit) -> dict[str, Any]:
-        amount = Decimal(limit.amount) / _MICROS if limit.measured == "usd" else limit.amount
+        amount = Decimal(limit.amount) / (_MICROS if limit.measured == "usd" else 1)
         return {"only": limit.only, "amount": f"{amount:f}", "window": limit.window, "is_soft": limit.is_soft}
 
 

@@ -121,6 +121,16 @@ def test_a_limit_is_changed_and_taken_away(noor, developer, limit):
     assert not UsageLimit.objects.of(noor.id).exists()
 
 
+@pytest.mark.parametrize(
+    ("measured", "window", "amount", "shown"), [("usd", "month", 12_500_000, "12.5"), ("requests", "hour", 60, "60")]
+)
+def test_the_form_shows_the_amount_as_it_was_written(noor, developer, measured, window, amount, shown):
+    place = {"organization_id": noor.id, "project_id": noor.made.project.id}
+    made = create_limit(**place, actor=SYSTEM, amount=amount, **{**FACTS, "measured": measured, "window": window})
+
+    assert f'name="amount" value="{shown}"' in text(developer.get(f"{PAGES}/{made.id}"))
+
+
 def test_a_viewer_looks_and_changes_nothing(noor, limit):
     viewer = signed_in(make_member(noor, "viewer"))
 
