@@ -21,6 +21,7 @@ except UnableToBuildAssets as error:
 
 def write_manifest(path, style, changed_ns):
     entries = {"console.css": style, "gallery.css": "dist/g.css", "console.js": "dist/c.js"}
+    entries |= {"playground.css": "dist/p.css", "playground.js": "dist/p.js"}
     path.write_text(json.dumps({"entries": entries, "preload": {"en": ["dist/i.woff2"]}, "icons": {"x": "<path/>"}}))
     os.utime(path, ns=(changed_ns, changed_ns))
 

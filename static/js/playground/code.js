@@ -1,8 +1,13 @@
 // The same call as a program would make it.
 const KEY = "BROKLE_API_KEY";
 
-export function snippets(body, base) {
-  return [curl(body, base), python(body, base), javascript(body, base)];
+export function showCode(dialog, body, base) {
+  const texts = [curl(body, base), python(body, base), javascript(body, base)];
+  dialog.querySelectorAll(".code").forEach((block, place) => {
+    block.querySelector("code").textContent = texts[place];
+    block.querySelector("[data-copy]").dataset.copy = texts[place];
+  });
+  dialog.showModal();
 }
 
 function curl(body, base) {

@@ -22,6 +22,22 @@ export class Prompt {
     if (this.list.children.length > 1) row.remove();
   }
 
+  /** What is typed outlives a reload, in this tab alone. */
+  kept() {
+    const fields = [...this.form.querySelectorAll("[data-kept]")].map((field) => [field.name, field.value]);
+    return { plain: Object.fromEntries(fields), messages: this.messages() };
+  }
+
+  restore({ plain, messages }) {
+    for (const [name, value] of Object.entries(plain)) if (this.form.elements[name]) this.form.elements[name].value = value;
+    this.list.replaceChildren();
+    for (const { role, content } of messages) this.add(role, content);
+  }
+
+  mark() {
+    for (const remove of this.list.querySelectorAll("[data-remove-message]")) remove.disabled = this.list.children.length < 2;
+  }
+
   messages() {
     return [...this.list.children].map((row) => ({
       role: row.querySelector("select").value,
