@@ -78,7 +78,7 @@ async function icons() {
 async function bundle() {
   return build({
     absWorkingDir: ROOT,
-    entryPoints: ["static/js/console.js", "static/css/console.css", "static/css/gateway.css", "static/css/gallery.css"],
+    entryPoints: ["js/console.js", "css/console.css", "css/gateway.css", "css/gallery.css", "js/playground.js", "css/playground.css"].map((name) => `static/${name}`),
     outdir: DIST,
     bundle: true, minify: true, splitting: true, metafile: true, format: "esm", charset: "utf8", legalComments: "none",
     entryNames: "[name]-[hash]", chunkNames: "[name]-[hash]", assetNames: "[name]-[hash]",

@@ -51,7 +51,7 @@ def _may_watch(user_id: str, environment_id: str, permission: str) -> bool:
 
 
 def list_key_names(*, organization_id: str, key_ids: list[str]) -> dict[str, str]:
-    """Names of keys by id; ids of other organizations are simply not there."""
+    """Names by id of keys, and of members who call from the console; ids of others are simply not there."""
     return keys.list_key_names(organization_id=organization_id, key_ids=key_ids)
 
 

@@ -9,9 +9,11 @@ class RoutingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from apps.routing.events import declare_events
         from apps.routing.permissions import declare_permissions
 
         declare_permissions()
+        declare_events()
         self._feed_the_edge()
         self._read_files()
         self._show()
@@ -27,7 +29,9 @@ class RoutingConfig(AppConfig):
         shelves = SnapshotPart(catalogue.KIND, compile_catalogue, compile_catalogues)
         snapshot_parts.register(catalogue.KIND, shelves)
         refresh = PeriodicTask("routing.refresh_catalogue", "routing.refresh_catalogue", every_seconds=600, queue="low")
-        periodic_tasks.register(refresh.name, refresh)
+        watch = PeriodicTask("routing.tell_thresholds", "routing.tell_thresholds", every_seconds=60, queue="low")
+        for task in (refresh, watch):
+            periodic_tasks.register(task.name, task)
 
     def _read_files(self) -> None:
         from apps.routing.services.configuration import ProviderEntry, apply_providers, apply_routes
@@ -62,6 +66,8 @@ class RoutingConfig(AppConfig):
             NavigationItem("providers", gettext_noop("Providers"), "providers", "globe", parent="route"),
             NavigationItem("models", gettext_noop("Models"), "models", "box", parent="route"),
             NavigationItem("routes", gettext_noop("Routes"), "routes", "git-branch", parent="route"),
+            NavigationItem("limits", gettext_noop("Limits"), "limits", "gauge", parent="route"),
+            NavigationItem("playground", gettext_noop("Playground"), "playground", "messages-square", parent="route"),
         )
         for order, page in enumerate(pages, start=1):
             navigation.register(page.key, page, order=order * 10)

@@ -4,11 +4,13 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.routing.models import Provider, ProviderModel
+from apps.routing.models import Provider, ProviderModel, UsageLimit
 from apps.routing.selectors.providers import places_in
 
 _CODE = {"dir": "ltr", "autocomplete": "off", "spellcheck": "false"}
+_AUTO = {"dir": "auto", "autocomplete": "off"}
 _DEAREST = Decimal(1_000_000)
+_MICROS = 1_000_000
 
 
 def _secret_field(label: Any, *, is_required: bool = True) -> forms.CharField:
@@ -133,6 +135,68 @@ class ProviderModelForm(forms.Form):
         rest = {name: value for name, value in (known or {}).items() if name not in {"input", "output"}}
         said = {name: self.cleaned_data[name] for name in ("input", "output")}
         return rest | {name: format(value.normalize(), "f") for name, value in said.items() if value is not None}
+
+
+class LimitForm(forms.Form):
+    """How much of what for whom. An amount is dollars where money is measured, and a whole number of all else."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=120,
+        help_text=_("Callers who are refused read it."),
+        widget=forms.TextInput(attrs=_AUTO),
+    )
+    subject = forms.ChoiceField(label=_("Counted together"))
+    only = forms.CharField(
+        label=_("Only for"),
+        max_length=200,
+        required=False,
+        help_text=_("The id of a key or user, or the name of a route, model or provider; empty means each of them."),
+        widget=forms.TextInput(attrs=_CODE),
+    )
+    measured = forms.ChoiceField(label=_("What is measured"))
+    amount = forms.DecimalField(
+        label=_("At most"), min_value=Decimal("0.000001"), max_value=Decimal(10**12), decimal_places=6
+    )
+    window = forms.ChoiceField(
+        label=_("Period"),
+        required=False,
+        help_text=_("Minutes, hours and days slide; money is counted by the calendar; calls at once have no time."),
+    )
+    is_soft = forms.BooleanField(
+        label=_("Only warn"), required=False, help_text=_("Of a budget: tells when it runs low, and refuses nobody.")
+    )
+    for_all_projects = forms.BooleanField(
+        label=_("In all projects"), required=False, help_text=_("Counted across all projects of the organization.")
+    )
+
+    def __init__(self, *given: Any, choices: dict[str, list[tuple[str, str]]], known: Any = None, **more: Any) -> None:
+        """Of one that is known, who and what it counts cannot change: another limit counts another thing."""
+        super().__init__(*given, **more)
+        self._known = known
+        for name, offered in choices.items():
+            self.fields[name].choices = offered  # type: ignore[attr-defined]
+        for name in ("name", "subject", "measured", "for_all_projects") if known else ():
+            del self.fields[name]
+
+    def clean(self) -> dict[str, Any]:
+        said = self.cleaned_data
+        measured = self._known.measured if self._known else said.get("measured")
+        amount = said.get("amount")
+        if amount is None:
+            return said
+        if measured == "usd":
+            said["amount"] = int(amount * _MICROS)
+        elif amount != int(amount):
+            self.add_error("amount", _("This is counted in whole numbers."))
+        else:
+            said["amount"] = int(amount)
+        return said
+
+    @staticmethod
+    def facts_of(limit: UsageLimit) -> dict[str, Any]:
+        amount = Decimal(limit.amount) / (_MICROS if limit.measured == "usd" else 1)
+        return {"only": limit.only, "amount": f"{amount:f}", "window": limit.window, "is_soft": limit.is_soft}
 
 
 class TargetForm(forms.Form):

@@ -16,6 +16,7 @@ def declare_permissions() -> None:
         ),
         Permission("routes.read", gettext_noop("See routes and their versions"), READERS, is_for_keys=True),
         Permission("routes.manage", gettext_noop("Create, change and remove routes"), MAKERS, is_for_keys=True),
+        Permission("playground.use", gettext_noop("Call models from the playground"), MAKERS),
         Permission("limits.read", gettext_noop("See limits of the gateway"), READERS, is_for_keys=True),
         Permission("limits.manage", gettext_noop("Set, change and remove limits of the gateway"), MAKERS),
         Permission("costs.manage", gettext_noop("Charge past requests again"), MAKERS),

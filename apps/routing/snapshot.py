@@ -123,7 +123,8 @@ def _route(held: tuple[Route, dict[str, Any]]) -> RouteRecord:
 
 
 def _limit(held: UsageLimit) -> LimitRecord:
-    return LimitRecord(held.id, held.name, held.subject, held.measured, held.amount, held.window, held.only)
+    counted = (held.subject, held.measured, held.amount, held.window, held.only)
+    return LimitRecord(held.id, held.name, *counted, is_soft=held.is_soft)
 
 
 def _target(target: dict[str, Any]) -> TargetRecord:

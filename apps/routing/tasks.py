@@ -11,6 +11,14 @@ def refresh_catalogue() -> bool:
     return catalogue.refresh_catalogue()
 
 
+@shared_task(name="routing.tell_thresholds")
+def tell_thresholds() -> int:
+    """Budgets that run low."""
+    from apps.routing.services import budgets
+
+    return budgets.tell_thresholds()
+
+
 @shared_task(name="routing.recost")
 def recost(organization_id: str, recosting_id: str) -> int:
     """Past requests of one environment, charged again."""

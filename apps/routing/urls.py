@@ -2,8 +2,10 @@ from django.urls import path
 
 from apps.routing.endpoints import catalogue, credentials, limits, models, providers, recosting, routes
 from apps.routing.views import credentials as credential_pages
+from apps.routing.views import limits as limit_pages
 from apps.routing.views import models as model_pages
 from apps.routing.views import overview
+from apps.routing.views import playground as playground_pages
 from apps.routing.views import providers as provider_pages
 from apps.routing.views import requests as request_pages
 from apps.routing.views import routes as route_pages
@@ -15,6 +17,7 @@ _CREDENTIAL = f"{_PROVIDER}/credentials/<id:credential_id>"
 _PROVIDER_PAGE = "<slug:organization>/providers/<id:provider_id>"
 _CREDENTIAL_PAGE = f"{_PROVIDER_PAGE}/keys/<id:credential_id>"
 _MODEL_PAGE = f"{_PROVIDER_PAGE}/models/<id:model_id>"
+_LIMIT_PAGE = "<slug:organization>/limits/<id:limit_id>"
 _ROUTE_PAGE = "<slug:organization>/routes/<id:route_id>"
 _ROUTE = "api/v1/routes/<id:route_id>"
 
@@ -77,6 +80,12 @@ urlpatterns = [
     path(f"{_MODEL_PAGE}/remove", credential_pages.provider_model_remove, name="provider-model-remove"),
     path("<slug:organization>/models", model_pages.model_list, name="models"),
     path("<slug:organization>/models/compare", model_pages.model_compare, name="models-compare"),
+    path("<slug:organization>/limits", limit_pages.limit_list, name="limits"),
+    path("<slug:organization>/limits/new", limit_pages.limit_new, name="limit-new"),
+    path(_LIMIT_PAGE, limit_pages.limit_detail, name="limit"),
+    path(f"{_LIMIT_PAGE}/remove", limit_pages.limit_remove, name="limit-remove"),
+    path("<slug:organization>/playground", playground_pages.playground, name="playground"),
+    path("<slug:organization>/playground/pass", playground_pages.playground_pass, name="playground-pass"),
     path("<slug:organization>/routes", route_pages.route_list, name="routes"),
     path("<slug:organization>/routes/new", route_pages.route_new, name="route-new"),
     path(_ROUTE_PAGE, route_pages.route_detail, name="route"),

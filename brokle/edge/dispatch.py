@@ -11,7 +11,8 @@ from brokle.edge.http import JSON, Adorn, ClientGone, Header, Receive, Request, 
 from brokle.edge.key_use import KeyUse
 from brokle.edge.limits import Limiter, UnableToCheckLimits, Verdict
 from brokle.edge.meters import EndpointMeter
-from brokle.edge.principal import Keys
+from brokle.edge.passes import SENT, Passes
+from brokle.edge.principal import Keys, Principal, admit
 from brokle.edge.protocols import ErrorShape
 from brokle.kernel.errors import BrokleError, NotFound, RateLimited
 from brokle.kernel.log import context
@@ -43,9 +44,17 @@ class Endpoint:
 
 class Dispatch:
     def __init__(
-        self, keys: Keys, limiter: Limiter, key_use: KeyUse, endpoints: list[Endpoint], *, logs_access: bool = False
+        self,
+        keys: Keys,
+        limiter: Limiter,
+        key_use: KeyUse,
+        endpoints: list[Endpoint],
+        *,
+        passes: Passes | None = None,
+        logs_access: bool = False,
     ) -> None:
         self._keys = keys
+        self._passes = passes
         self._key_use = key_use
         self._limiter = limiter
         self._logs_access = logs_access
@@ -111,7 +120,7 @@ class Dispatch:
             raise MethodNotAllowed(f"Use {', '.join(sorted(endpoint.methods))}")
         if not endpoint.scope:
             return
-        principal = request.principal = self._keys.authenticate(request.headers, endpoint.scope)
+        principal = request.principal = self._caller(request, endpoint.scope)
         self._key_use.seen.add(principal.key_id)
         if principal.whereabouts is not None:
             principal.whereabouts.check(request.scope.get("client"), request.headers)
@@ -132,6 +141,14 @@ class Dispatch:
                 f"This key may send {principal.requests_per_minute} requests a minute",
                 retry_after_s=verdict.retry_after_ms / 1000,
             )
+
+    def _caller(self, request: Request, scope: str) -> Principal:
+        """A program by its key, or a person of the console by their pass."""
+        passes = self._passes
+        if passes is None or not request.headers.get(b"authorization", b"").startswith(SENT):
+            return self._keys.authenticate(request.headers, scope)
+        sent = request.scope["headers"]
+        return admit(request.headers, scope, lambda token: passes.find(token, sent) or self._keys.find(token))
 
 
 def access_fields(request: Request, endpoint: Endpoint) -> dict[str, str | int | float]:

@@ -16,7 +16,8 @@ from brokle.kernel.tracing import tracer
 # A rate is a sliding window of two counters, "index current previous"; the previous weighs what is left of it.
 # A budget is a hash of what is spent, what calls under way hold, and the dearest call seen. Holds are named and end by
 # themselves, so that a process that dies gives back what it held. Near the end of a budget, where a call may cost more
-# than is left, calls go one by one: the rest wait (-1) for what the one before really cost.
+# than is left, calls go one by one: the rest wait (-1) for what the one before really cost. Amounts are taken away as
+# `0 - amount`: what costs nothing would else be written "-0", which Redis takes for no number.
 SCRIPT = """
 redis.replicate_commands()
 local t = redis.call('TIME')
@@ -49,7 +50,7 @@ for i = 1, #KEYS do
   elseif kind == 'b' then
     local holds = KEYS[i] .. ':held'
     for _, hold in ipairs(redis.call('ZRANGEBYSCORE', holds, '-inf', now)) do
-      redis.call('HINCRBY', KEYS[i], 'held', '-' .. string.match(hold, '(%d+)$'))
+      redis.call('HINCRBY', KEYS[i], 'held', 0 - string.match(hold, '(%d+)$'))
       redis.call('ZREM', holds, hold)
     end
     local known = redis.call('HMGET', KEYS[i], 'spent', 'held', 'dearest')
@@ -116,7 +117,7 @@ for i = 1, #KEYS do
     end
   elseif now < window then
     if redis.call('ZREM', KEYS[i] .. ':held', holder .. '|' .. ARGV[a+3]) == 1 then
-      redis.call('HINCRBY', KEYS[i], 'held', -cost)
+      redis.call('HINCRBY', KEYS[i], 'held', 0 - cost)
     end
     redis.call('HINCRBY', KEYS[i], 'spent', ARGV[a+5])
     if actual > tonumber(redis.call('HGET', KEYS[i], 'dearest') or '0') then

@@ -10,6 +10,7 @@ from brokle.edge.egress import EgressClient, Policy
 from brokle.edge.egress.breaker import BreakerBoard
 from brokle.edge.key_use import KeyUse
 from brokle.edge.limits import Limiter
+from brokle.edge.passes import Passes
 from brokle.edge.principal import Keys
 from brokle.edge.resp import RedisLink
 from brokle.edge.rooms import Room, load_rooms
@@ -55,6 +56,7 @@ class Runtime:
         self.snapshot = Snapshot()
         secrets = (settings.secret_key, *settings.secret_key_fallbacks)
         self.keys = Keys(self.snapshot, [derive(secret, "pepper") for secret in secrets])
+        self.passes = Passes([derive(secret, "pass") for secret in secrets])
         self.limiter = Limiter(self.redis)
         self.key_use = KeyUse(self.redis)
         self.egress = EgressClient(settings.egress, breakers=BreakerBoard())
@@ -66,7 +68,14 @@ class Runtime:
 
     def dispatch(self, *more: Endpoint) -> Dispatch:
         endpoints = [*self._endpoints, *more]
-        return Dispatch(self.keys, self.limiter, self.key_use, endpoints, logs_access=self.settings.logs_access)
+        return Dispatch(
+            self.keys,
+            self.limiter,
+            self.key_use,
+            endpoints,
+            passes=self.passes,
+            logs_access=self.settings.logs_access,
+        )
 
     async def start(self) -> None:
         """Everything is loaded before the process listens."""

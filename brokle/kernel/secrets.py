@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _SALT = b"brokle/v1"
-PURPOSES = frozenset({"django", "jwt", "pepper", "snapshot", "master", "check"})
+PURPOSES = frozenset({"django", "jwt", "pepper", "snapshot", "master", "check", "pass"})
 
 
 @lru_cache(maxsize=64)

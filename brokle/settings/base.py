@@ -34,6 +34,7 @@ SECRET_KEY_FALLBACKS = [derive(s, "django").hex() for s in env.items("BROKLE_SEC
 ROOT_SECRETS = [_secret, *env.items("BROKLE_SECRET_KEY_FALLBACKS")]
 PEPPERS = [derive(secret, "pepper") for secret in ROOT_SECRETS]
 PEPPER = PEPPERS[0]
+PASS_KEY = derive(_secret, "pass")
 ADMIN_EMAIL = env.text("BROKLE_ADMIN_EMAIL")
 ADMIN_PASSWORD = env.text("BROKLE_ADMIN_PASSWORD")
 CONFIG = env.text("BROKLE_CONFIG")

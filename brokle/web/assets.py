@@ -26,6 +26,8 @@ class Assets:
     script: str
     preload: dict[str, list[str]]
     icons: dict[str, str]
+    playground_style: str = ""
+    playground_script: str = ""
 
 
 @lru_cache(maxsize=2)
@@ -38,6 +40,8 @@ def _read(path: Path, changed_ns: int, static_url: str) -> Assets:
         script=static_url + manifest.entries["console.js"],
         preload={language: [static_url + file for file in files] for language, files in manifest.preload.items()},
         icons=manifest.icons,
+        playground_style=static_url + manifest.entries["playground.css"],
+        playground_script=static_url + manifest.entries["playground.js"],
     )
 
 

@@ -17,6 +17,11 @@ _ROUTE = """curl {base}/api/v1/routes \\
   -H "Content-Type: application/json" \\
   -d '{{"name": "support-chat", "targets": [{{"model": "echo/fast"}}]}}'"""
 
+_LIMIT = """curl "{base}/api/v1/limits?environment={environment}" \\
+  -H "Authorization: Bearer {token}" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"name": "monthly", "subject": "project", "measured": "usd", "amount": 50000000, "window": "month"}}'"""
+
 _PYTHON = """from openai import OpenAI
 
 client = OpenAI(base_url="{base}/v1", api_key="{key}")
@@ -54,6 +59,11 @@ def connect_command(base_url: str, key: str) -> str:
 def route_command(base_url: str, key: str) -> str:
     """Makes a route."""
     return _ROUTE.format(base=base_url.rstrip("/"), key=key)
+
+
+def limit_command(base_url: str, token: str, environment_id: str) -> str:
+    """Sets a limit; a person does, by a token of theirs."""
+    return _LIMIT.format(base=base_url.rstrip("/"), token=token, environment=environment_id)
 
 
 def chat_snippets(base_url: str, key: str, model: str = "echo/fast") -> list[Snippet]:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.modes
 # Tasks that are given no organization, and why that is right.
 INSTALLATION_WIDE = {
     "routing.refresh_catalogue": "writes the installation's list of models and prices",
+    "routing.tell_thresholds": "reads every budget and tells each organization of its own",
     "ground.forget_expired": "deletes by age alone and reads nothing",
     "orgs.forget_old": "deletes by age alone and reads nothing",
     "orgs.purge": "finds organizations whose grace is over and handles each by its id",

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.orgs.contracts import EnvironmentRef, IssuedKey
 from apps.orgs.forms import KeyForm
 from apps.orgs.selectors.access import access_environment, access_place
-from apps.orgs.selectors.keys import keys_of
+from apps.orgs.selectors.keys import burns_of, keys_of
 from apps.orgs.selectors.projects import get_environment
 from apps.orgs.services.keys import bounds_of, issue_key, revoke_key, rotate_key, update_key
 from apps.orgs.views.pages import act, page, submit
@@ -55,14 +55,16 @@ def keys(request: HttpRequest, organization: str) -> HttpResponse:
         if issued is not None:
             return _shown_once(request, place, issued)
     shown = page_after(keys_of(place), request.GET.get("cursor", ""), _PAGE)
+    now = utc_now()
+    burns = burns_of(shown.rows, now=now)
     context = {
         "form": form,
         "place": place,
-        "keys": shown.rows,
+        "keys": [(key, burns.get(key.id)) for key in shown.rows],
         "next_cursor": shown.next_cursor,
         "scopes": SCOPES,
         "may_manage": standing.may("keys.manage", place.project_id),
-        "now": utc_now(),
+        "now": now,
         "env": f"{place.project_slug}/{place.environment_slug}",
     }
     return page(request, "orgs/keys.html", context, form)
@@ -88,6 +90,7 @@ def key(request: HttpRequest, organization: str, key_id: str) -> HttpResponse:
     context = {"form": form, "key": found, "place": place, "now": utc_now(), "back": _address(place)}
     context["env"] = f"{place.project_slug}/{place.environment_slug}"
     context["bounds"] = bounds_of(found)
+    context["burn"] = burns_of([found], now=utc_now()).get(found.id)
     return page(request, "orgs/key.html", context, form)
 
 

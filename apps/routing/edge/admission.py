@@ -4,12 +4,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from apps.routing.edge.book import LimitRecord
 from apps.routing.edge.plan import Plan
 from apps.routing.edge.usage import Usage
+from brokle.edge.budgets import counter_of, name_of_key
 from brokle.edge.dispatch import rate_headers
 from brokle.edge.http import Header, Request
 from brokle.edge.limits import Limit, Limiter, UnableToCheckLimits, Verdict, pack_check
@@ -26,7 +27,8 @@ _FIRST_LOOK_S: Final = 0.01
 _LONGEST_LOOK_S: Final = 0.1
 _PATIENCE_S: Final = 30.0
 _UNSAID_OUTPUT: Final = 16_384
-_FOREVER_MS: Final = 4_102_444_800_000  # the year 2100
+_NEVER_REFUSED: Final = 10**15
+"""In micro-dollars: what a soft budget lets through, so that it is counted by the same script as any other."""
 
 
 class BudgetSpent(BrokleError):
@@ -57,6 +59,7 @@ class Taken(NamedTuple):
     limit: Limit
     measured: str
     words: str
+    is_soft: bool = False
 
 
 class Admission:
@@ -111,8 +114,7 @@ class Admission:
             taken.append(Taken(limit, "tokens", f"This key may use {amount} tokens a minute"))
         if principal.budget_usd_micros:
             window = principal.budget_window
-            name = f"budget:{principal.key_id}"
-            limit = budget(name, principal.budget_usd_micros, window, holder, plan, estimate)
+            limit = budget(name_of_key(principal.key_id), principal.budget_usd_micros, window, holder, plan, estimate)
             spent = f"${principal.budget_usd_micros / 1e6:.2f}"
             taken.append(Taken(limit, "usd", f"The budget of this key, {spent} a {window}, is spent"))
         return taken
@@ -132,7 +134,7 @@ class Admission:
 def _without_redis(taken: Sequence[Taken], error: UnableToCheckLimits) -> None:
     """Rates are let go, money is not: a budget that nobody counts is none."""
     log.warning("limits not checked", extra={"reason": str(error)})
-    if any(one.measured == "usd" for one in taken):
+    if any(one.measured == "usd" and not one.is_soft for one in taken):
         raise Unavailable("The budget of this call cannot be checked right now", retry_after_s=1) from error
 
 
@@ -155,13 +157,14 @@ def of_rules(request: Request, user: str, plan: Plan, estimate: Estimate) -> lis
         whose = subjects.get(rule.subject, "")
         if whose and rule.only in {"", whose}:
             limit = _limit_of(rule, f"{rule.limit_id}:{whose}", request.request_id, plan, estimate)
-            taken.append(Taken(limit, rule.measured, _words(rule)))
+            taken.append(Taken(limit, rule.measured, _words(rule), rule.is_soft))
     return taken
 
 
 def _limit_of(rule: LimitRecord, name: str, holder: str, plan: Plan, estimate: Estimate) -> Limit:
     if rule.measured == "usd":
-        return budget(name, rule.amount, rule.window, holder, plan, estimate)
+        amount = _NEVER_REFUSED if rule.is_soft else rule.amount
+        return budget(name, amount, rule.window, holder, plan, estimate)
     if rule.measured == "parallel":
         return Limit("parallel", name, rule.amount, int(plan.timeout_s * 1000) + _MINUTE_MS, holder=holder)
     wanted = max(1, min(estimate.input, rule.amount)) if rule.measured == "tokens" else 1
@@ -177,10 +180,10 @@ def _words(rule: LimitRecord) -> str:
 
 
 def budget(name: str, micros: int, window: str, holder: str, plan: Plan, estimate: Estimate) -> Limit:
-    start, end_ms = window_of(window, datetime.now(UTC))
+    counter, end_ms = counter_of(name, window, datetime.now(UTC))
     return Limit(
         "budget",
-        f"{name}:{start}",
+        counter,
         micros * _NANOS_PER_MICRO,
         end_ms,
         cost=estimate.bound_nanos(plan),
@@ -188,23 +191,6 @@ def budget(name: str, micros: int, window: str, holder: str, plan: Plan, estimat
         least=estimate.least_nanos(plan),
         hold_ms=int(plan.timeout_s * 1000) + _MINUTE_MS,
     )
-
-
-def window_of(window: str, now: datetime) -> tuple[str, int]:
-    """The name of the span a budget counts in, and when it ends, in milliseconds since 1970."""
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    if window == "day":
-        return f"{day:%Y-%m-%d}", _ms(day + timedelta(days=1))
-    if window == "week":
-        monday = day - timedelta(days=day.weekday())
-        return f"{monday:%G-W%V}", _ms(monday + timedelta(days=7))
-    if window == "month":
-        return f"{day:%Y-%m}", _ms((day.replace(day=1) + timedelta(days=32)).replace(day=1))
-    return "total", _FOREVER_MS
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
 
 
 def _headers(limits: list[Limit], verdict: Verdict) -> list[Header]:

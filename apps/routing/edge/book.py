@@ -76,7 +76,10 @@ class RouteRecord(msgspec.Struct, array_like=True, frozen=True):
 
 
 class LimitRecord(msgspec.Struct, array_like=True, frozen=True):
-    """So much of what is measured in a window, for each of the subject or for the one that `only` names."""
+    """So much of what is measured in a window, for each of the subject or for the one that `only` names.
+
+    A soft one is counted and refuses nobody.
+    """
 
     limit_id: str
     name: str
@@ -85,6 +88,7 @@ class LimitRecord(msgspec.Struct, array_like=True, frozen=True):
     amount: int
     window: str = ""
     only: str = ""
+    is_soft: bool = False
 
 
 class BookRecord(msgspec.Struct, array_like=True, frozen=True):

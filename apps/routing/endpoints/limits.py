@@ -18,6 +18,9 @@ from brokle.web.parsing import parsed
 _AMOUNT = "Requests, tokens or slots; of `usd` millionths of a dollar."
 
 
+_SOFT = "Of a budget: warns when half, four fifths and all of it are spent, and refuses nobody."
+
+
 class NewLimitSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120)
     subject = serializers.ChoiceField(choices=Subject.choices, help_text="Whose calls are counted together.")
@@ -32,6 +35,7 @@ class NewLimitSerializer(serializers.Serializer[Any]):
         default="",
         help_text="Minute, hour or day slide; money is counted by day, week, month or in total; `parallel` has none.",
     )
+    is_soft = serializers.BooleanField(required=False, default=False, help_text=_SOFT)
     for_all_projects = serializers.BooleanField(required=False, default=False)
 
 
@@ -40,11 +44,16 @@ class LimitChangesSerializer(serializers.Serializer[Any]):
     amount = serializers.IntegerField(min_value=1, max_value=10**15, required=False, help_text=_AMOUNT)
     window = serializers.ChoiceField(choices=[*Window.choices, ("", "")], required=False)
 
+    is_soft = serializers.BooleanField(required=False, help_text=_SOFT)
+
 
 class LimitSerializer(serializers.ModelSerializer[UsageLimit]):
     class Meta:
         model = UsageLimit
-        fields = ("id", "project_id", "name", "subject", "only", "measured", "amount", "window", "owner", "created_at")
+        fields = (
+            *("id", "project_id", "name", "subject", "only", "measured", "amount", "window", "is_soft"),
+            *("owner", "created_at"),
+        )
 
 
 class LimitEndpoints(ApiViewSet):

@@ -41,7 +41,8 @@ class Window(models.TextChoices):
 class UsageLimit(models.Model):
     """So much for each of its subject, or for the one that `only` names; dollars are in micro-units.
 
-    Without a project it holds in all projects of the organization, and is counted across them.
+    Without a project it holds in all projects of the organization, and is counted across them. A soft budget is
+    counted and refuses nobody. `told` is what was last told of each counter: the share of it, in percent.
     """
 
     id = models.CharField(max_length=40, primary_key=True, default=new_limit_id, editable=False)
@@ -53,6 +54,8 @@ class UsageLimit(models.Model):
     measured = models.CharField(max_length=10, choices=Measured.choices)
     amount = models.BigIntegerField()
     window = models.CharField(max_length=6, choices=Window.choices, blank=True)
+    is_soft = models.BooleanField(default=False)
+    told = models.JSONField(default=dict)
     owner = models.CharField(max_length=10, choices=Owner.choices, default=Owner.PEOPLE)
     created_at = models.DateTimeField(db_default=Now())
 

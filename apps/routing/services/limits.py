@@ -19,14 +19,17 @@ _DEAREST: Final = Decimal(1_000_000_000)
 _MOST: Final = 10**12
 _OF_RATES: Final = frozenset({Window.MINUTE, Window.HOUR, Window.DAY})
 _OF_MONEY: Final = frozenset({Window.DAY, Window.WEEK, Window.MONTH, Window.TOTAL})
-_FACTS: Final = ("name", "subject", "only", "measured", "amount", "window")
+_FACTS: Final = ("name", "subject", "only", "measured", "amount", "window", "is_soft")
 
 LimitName = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
 Amount = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
 
 
 class LimitEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A limit in the configuration file: exactly one of `requests`, `tokens`, `parallel` and `usd`."""
+    """A limit in the configuration file: exactly one of `requests`, `tokens`, `parallel` and `usd`.
+
+    `soft` makes of a budget one that warns and refuses nobody.
+    """
 
     name: LimitName
     per: Literal["key", "user", "route", "model", "provider", "project", "organization"]
@@ -36,6 +39,7 @@ class LimitEntry(msgspec.Struct, forbid_unknown_fields=True):
     parallel: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     usd: Decimal | None = None
     window: Literal["minute", "hour", "day", "week", "month", "total", ""] = ""
+    soft: bool = False
 
     def facts(self) -> dict[str, Any]:
         said = [name for name in Measured.values if getattr(self, name) is not None]
@@ -51,6 +55,7 @@ class LimitEntry(msgspec.Struct, forbid_unknown_fields=True):
             "measured": measured,
             "amount": micros_of(amount) if measured == Measured.USD else amount,
             "window": self.window or usual,
+            "is_soft": self.soft,
         }
 
 
@@ -63,6 +68,8 @@ def micros_of(usd: Decimal) -> int:
 def check_limit(facts: dict[str, Any]) -> None:
     """A rate slides, money is counted by the calendar, slots have no window."""
     measured, window = facts["measured"], facts["window"]
+    if facts.get("is_soft") and measured != Measured.USD:
+        raise Invalid(f"limit `{facts['name']}`: only a budget of `usd` can be soft", field="is_soft")
     allowed = {Measured.PARALLEL: {""}, Measured.USD: _OF_MONEY}.get(measured, _OF_RATES)
     if window not in allowed:
         named = ", ".join(sorted(allowed)) or "none"
@@ -94,6 +101,8 @@ def update_limit(*, limit: UsageLimit, actor: Actor, owner: str = Owner.PEOPLE, 
     check_limit(_told(limit))
     if _told(limit) == before:
         return limit
+    if limit.amount != before["amount"]:
+        limit.told = {}
     limit.save()
     record(limit.organization_id, actor, "limit.changed", limit.id, before=before, after=_told(limit))
     touch_books(limit.organization_id, limit.project_id)

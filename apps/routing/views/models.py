@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import DecimalField, F, Q, QuerySet
@@ -110,7 +111,7 @@ def model_list(request: HttpRequest, organization: str) -> HttpResponse:
 @login_required
 def model_compare(request: HttpRequest, organization: str) -> HttpResponse:
     """Up to four side by side; further ones are left out."""
-    place = orgs.access_environment(request, organization_slug=organization, permission="providers.read")
+    standing, place = orgs.access_place(request, organization_slug=organization, permission="providers.read")
     wanted = [one for one in request.GET.getlist("model") if one.isprintable()][:MOST_COMPARED]
     connected = _connected(place)
     found = {one.id: one for one in _known(place, CatalogueModel.objects.filter(id__in=wanted), connected)}
@@ -122,8 +123,15 @@ def model_compare(request: HttpRequest, organization: str) -> HttpResponse:
         "prices": [(_(title), [one.prices.get(key, "") for one in models]) for key, title in _COMPARED],
         "breadcrumb": crumbs,
         "back": href_at(place, "models"),
+        "playground": _playground(place, models) if standing.may("playground.use", place.project_id) else "",
     }
     return page(request, "routing/models-compare.html", context)
+
+
+def _playground(place: EnvironmentRef, models: list[Known]) -> str:
+    """Where to ask those of them that can be talked to."""
+    names = [("model", one.name) for one in models if one.is_callable and one.mode == _(MODES["chat"])]
+    return f"{href_at(place, 'playground')}&{urlencode(names, safe='/')}" if names else ""
 
 
 def _asked(request: HttpRequest, name: str) -> str:

@@ -102,6 +102,7 @@ def route_detail(request: HttpRequest, organization: str, route_id: str) -> Http
         if saved:
             messages.success(request, _("Saved; every process knows it within a second."))
             return HttpResponseRedirect(href_at(place, "route", route.id))
+    may_ask = standing.may("playground.use", place.project_id)
     context = {
         **_crumbs(place, _("The route")),
         "route": route,
@@ -114,6 +115,7 @@ def route_detail(request: HttpRequest, organization: str, route_id: str) -> Http
         "env": env_of(place),
         "organization": place.organization.slug,
         "requests_href": href_at(place, "requests", route=route.name),
+        "playground_href": href_at(place, "playground", model=route.name) if may_ask else "",
         **_tried(request, place, route),
         **_history(request, route, current),
     }

@@ -144,3 +144,28 @@ def reason_of(reason: str) -> str:
             return sentence(gettext(text), **found.groupdict())
     strategy = STRATEGIES.get(reason.removeprefix("by "))
     return gettext(strategy) if strategy else sentence("%(reason)s", reason=reason)
+
+
+SUBJECTS = {
+    "key": gettext_noop("Each key"),
+    "user": gettext_noop("Each user"),
+    "route": gettext_noop("Each route"),
+    "model": gettext_noop("Each model"),
+    "provider": gettext_noop("Each provider"),
+    "project": gettext_noop("The project"),
+    "organization": gettext_noop("The organization"),
+}
+MEASURES = {
+    "requests": gettext_noop("Requests"),
+    "tokens": gettext_noop("Tokens"),
+    "parallel": gettext_noop("Calls at once"),
+    "usd": gettext_noop("US dollars"),
+}
+WINDOWS = {
+    "minute": gettext_noop("A minute"),
+    "hour": gettext_noop("An hour"),
+    "day": gettext_noop("A day"),
+    "week": gettext_noop("A week"),
+    "month": gettext_noop("A month"),
+    "total": gettext_noop("All time"),
+}

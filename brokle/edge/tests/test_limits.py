@@ -77,6 +77,17 @@ async def test_a_budget_is_never_overspent_by_parallel_reservations(redis):
     assert await state(redis) == [0, 990_000, 0]
 
 
+async def test_what_costs_nothing_is_held_settled_and_let_go(redis):
+    limiter = Limiter(redis)
+    slot = Limit("parallel", "p-free", 1, 60_000, holder="c1")
+    await limiter.take([budget("c1", cost=0, name="free"), slot])
+    await limiter.settle([(budget("c1", cost=0, name="free"), 0), (slot, 0)])
+    await limiter.take([budget("dead", cost=0, name="free", hold_ms=1)])
+    await asyncio.sleep(0.01)
+
+    assert (await limiter.take([budget("c2", cost=0, name="free"), slot])).allowed
+
+
 async def test_settling_a_budget_leaves_what_was_really_used(redis):
     limiter = Limiter(redis)
     reserved = budget("c1", cost=50_000)

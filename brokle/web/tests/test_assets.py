@@ -26,6 +26,7 @@ def write_manifest(path, style, changed_ns):
         "gallery.css": "dist/g.css",
         "console.js": "dist/c.js",
     }
+    entries |= {"playground.css": "dist/p.css", "playground.js": "dist/p.js"}
     path.write_text(json.dumps({"entries": entries, "preload": {"en": ["dist/i.woff2"]}, "icons": {"x": "<path/>"}}))
     os.utime(path, ns=(changed_ns, changed_ns))
 

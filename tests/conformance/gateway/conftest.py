@@ -250,9 +250,10 @@ def mistral():
 
 
 @pytest.fixture(scope="package")
-def others(cohere, ollama, mistral):
+def others(cohere, ollama, mistral, gpt, azure):
     """Their part of the file."""
-    return _of_cohere(cohere.url) + _near_openai(ollama.url, mistral.url)
+    near = _near_openai(ollama.url, mistral.url)
+    return _of_cohere(cohere.url) + near + _of_openai(gpt.url, azure.url)
 
 
 @pytest.fixture(scope="package")
@@ -274,14 +275,18 @@ def azure():
 
 
 @pytest.fixture(scope="package")
-def home(tmp_path_factory, provider, claude, gemini, bedrock, others, gpt, azure, google_tokens):
+def application(azure):
+    """One of Entra, whose secret fetches tokens."""
+    return {"tenant_id": TENANT, "client_id": CLIENT, "client_secret": SECRET, "authority": azure.url}
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory, provider, claude, gemini, bedrock, others, application, google_tokens):
     folder = tmp_path_factory.mktemp("gateway")
     file = folder / "brokle.yaml"
-    others += _of_openai(gpt.url, azure.url)
     file.write_text(_configuration(provider.url, claude.url, gemini.url, bedrock.url, others))
     settings = {"BROKLE_CONFIG": str(file), "MOCK_KEY": "sk-mock-1", "BROKLE_EGRESS_ALLOW": "127.0.0.1"}
     settings["VERTEX_KEY_FILE"] = google_tokens[1]
-    application = {"tenant_id": TENANT, "client_id": CLIENT, "client_secret": SECRET, "authority": azure.url}
     settings["AZURE_APPLICATION"] = json.dumps(application)
     with house(folder / "data", workers=2, **settings) as started:
         yield started

@@ -78,6 +78,7 @@ ROUTE_FORM = {
 NEW_CREDENTIAL = {"name": "ci", "api_key": "sk-of-noor-taken"}
 NEW_ROUTE = {"name": "taken", "targets": [{"model": "echo/fast"}]}
 NEW_LIMIT = {"name": "mine", "subject": "user", "measured": "requests", "amount": 5, "window": "minute"}
+LIMIT_FORM = {**NEW_LIMIT, "name": "taken", "amount": "5"}
 NEW_RECOSTING = {"since": "2026-11-01T00:00:00Z", "until": "2026-11-02T00:00:00Z"}
 NEW_KEY = {"name": "ci", "scopes": ["gateway"]}
 AT_PLACE = "env=default/production"
@@ -299,6 +300,14 @@ ROWS: dict[str, Row] = {
     "request": tenant(AT_PLACE, get=Cell(READERS)),
     "models": tenant(AT_PLACE, get=Cell(READERS)),
     "models-compare": tenant(f"{AT_PLACE}&model={{model_id}}", get=Cell(READERS)),
+    "limits": tenant(AT_PLACE, get=Cell(READERS)),
+    "limit-new": tenant(AT_PLACE, get=Cell(MAKERS), post=Cell(MAKERS, form=LIMIT_FORM, served=(302,))),
+    "limit": tenant(
+        AT_PLACE, get=Cell(READERS), post=Cell(MAKERS, form={"amount": "5", "window": "minute"}, served=(302,))
+    ),
+    "limit-remove": tenant(AT_PLACE, post=Cell(MAKERS, form={}, served=(302,))),
+    "playground": tenant(f"{AT_PLACE}&model=echo/fast", get=Cell(MAKERS)),
+    "playground-pass": tenant(AT_PLACE, post=Cell(MAKERS, form={})),
     "routes": tenant(AT_PLACE, get=Cell(READERS)),
     "route-new": tenant(AT_PLACE, get=Cell(MAKERS), post=Cell(MAKERS, form=ROUTE_FORM, served=(302,))),
     "route": tenant(f"{AT_PLACE}&try=1", get=Cell(READERS), post=Cell(MAKERS, form=ROUTE_FORM, served=(302,))),

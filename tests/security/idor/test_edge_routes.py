@@ -16,6 +16,7 @@ from apps.orgs.snapshot import compile_keys
 from apps.orgs.testing import bearer
 from brokle.edge.dispatch import Dispatch, Endpoint
 from brokle.edge.frames import Record, read
+from brokle.edge.passes import write_pass
 from brokle.edge.principal import SCOPES
 from brokle.edge.runtime import Runtime, RuntimeSettings
 from brokle.ground.services import SYSTEM
@@ -188,3 +189,35 @@ def test_keys_of_an_organization_that_is_being_deleted_open_nothing(world, tmp_p
     answers = asked(Edge(tmp_path), callers(world), path)
 
     assert {who for who, (status, _) in answers.items() if status == ROUTES[path].served} == {"outsider_key"}
+
+
+def passes(world: World) -> dict[str, dict[str, str]]:
+    """One of the owner's, beside their session, somebody else's and none."""
+    place = ApiKey.objects.of(world.organization_id).get(name="victim")
+    token = write_pass(
+        settings.PASS_KEY,
+        user_id=world.owner_id,
+        organization_id=world.organization_id,
+        project_id=place.project_id,
+        environment_id=place.environment_id,
+        session_key="of-the-owner",
+    )
+    sent = {"authorization": f"Bearer {token}"}
+    cookies = {"own": "brokle_session=of-the-owner", "stolen": "brokle_session=of-somebody-else"}
+    return {**{who: {**sent, "cookie": cookie} for who, cookie in cookies.items()}, "bare": sent}
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_pass_serves_beside_its_own_session_alone(world, tmp_path, path):
+    answers = asked(Edge(tmp_path), passes(world), path)
+    wanted = ROUTES[path].served
+
+    assert {who: status for who, (status, _) in answers.items()} == {"own": wanted, "stolen": 401, "bare": 401}
+
+
+def test_what_a_person_did_by_a_pass_is_written_down_as_theirs(world, tmp_path):
+    edge = Edge(tmp_path)
+    asked(edge, passes(world), "/v1/chat/completions")
+    place = ApiKey.objects.of(world.organization_id).get(name="victim")
+
+    assert edge.places() == {(world.organization_id, place.environment_id, world.owner_id)}

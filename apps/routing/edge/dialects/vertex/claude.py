@@ -15,8 +15,9 @@ from apps.routing.edge.dialects.anthropic.messages import CountFormat
 from apps.routing.edge.dialects.anthropic.wire import find_reply
 from apps.routing.edge.dialects.gemini.wire import refusal_of as googles_refusal_of
 from apps.routing.edge.dialects.signing import Signer
+from apps.routing.edge.dialects.tokens import Tokens
 from apps.routing.edge.dialects.vertex.places import place_in_cloud, token_headers
-from apps.routing.edge.dialects.vertex.tokens import Tokens, find_account
+from apps.routing.edge.dialects.vertex.tokens import find_account
 from apps.routing.edge.reply import Failed
 from apps.routing.edge.splice import joined, members_of
 from brokle.edge.egress import EgressClient
