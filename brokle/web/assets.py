@@ -23,11 +23,11 @@ class Assets:
     style: str
     gateway_style: str
     gallery_style: str
+    playground_style: str
+    playground_script: str
     script: str
     preload: dict[str, list[str]]
     icons: dict[str, str]
-    playground_style: str = ""
-    playground_script: str = ""
 
 
 @lru_cache(maxsize=2)

@@ -54,8 +54,8 @@ class UsageLimit(models.Model):
     measured = models.CharField(max_length=10, choices=Measured.choices)
     amount = models.BigIntegerField()
     window = models.CharField(max_length=6, choices=Window.choices, blank=True)
-    is_soft = models.BooleanField(default=False)
-    told = models.JSONField(default=dict)
+    is_soft = models.BooleanField(default=False, db_default=False)
+    told = models.JSONField(default=dict, db_default={})
     owner = models.CharField(max_length=10, choices=Owner.choices, default=Owner.PEOPLE)
     created_at = models.DateTimeField(db_default=Now())
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django import forms
 from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
+from brokle.engines.burn import Budget, Burn
 from brokle.kernel.money import Money
 from brokle.web.context import Person
 from brokle.web.navigation import SECTIONS, Line
@@ -234,11 +235,16 @@ PAGES: dict[str, Sample] = {
 }
 
 
+def _burn(now: datetime) -> Burn:
+    return Burn(Budget("sample", 50_000_000, "month", now - timedelta(days=90)), 41_870_000_000, now)
+
+
 def for_components() -> dict[str, object]:
     return {
         "rows": rows()[:3],
         "table": table(),
         "money": Money(418_200_000),
+        "burn": _burn(datetime.now(UTC)),
         "moment": datetime.now(UTC) - timedelta(minutes=2),
         "values": wave(-1.9),
         "quota": Quota(912_480, 1_000_000),

@@ -38,7 +38,17 @@ def page_with(built):
 
 
 def test_scripts_carry_the_nonce_of_the_request():
-    html = page_with(Assets("/static/a.css", "/static/g.css", "/static/a.js", {"en": ["/static/i.woff2"]}, {}))
+    built = Assets(
+        style="/static/a.css",
+        gateway_style="/static/w.css",
+        gallery_style="/static/g.css",
+        playground_style="/static/p.css",
+        playground_script="/static/p.js",
+        script="/static/a.js",
+        preload={"en": ["/static/i.woff2"]},
+        icons={},
+    )
+    html = page_with(built)
 
     assert '<script type="module" src="/static/a.js" nonce="n0nce"></script>' in html
     assert '<link rel="preload" href="/static/i.woff2" as="font" type="font/woff2" crossorigin>' in html
