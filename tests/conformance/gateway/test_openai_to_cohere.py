@@ -47,7 +47,7 @@ def test_a_stream_has_the_same_words_usage_and_cost(client, row):
 
 
 def test_what_reaches_cohere_has_the_providers_key(client, cohere):
-    ask(client, user="u1", temperature=0.5)
+    ask(client, user="u3", temperature=0.5)
     call = cohere.calls[-1]
     assert (call.path, call.headers["authorization"]) == ("/v2/chat", f"Bearer {KEY}")
     assert BOOTSTRAP_KEY not in str(call.headers)

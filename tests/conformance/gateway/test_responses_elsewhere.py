@@ -124,7 +124,7 @@ def test_what_reaches_claude_is_a_messages_request(client, claude):
         input=[{"role": "user", "content": [{"type": "input_text", "text": "what?"}, picture, paper]}],
         max_output_tokens=50,
         temperature=0.5,
-        safety_identifier="u1",
+        safety_identifier="u2",
     )
     assert claude.calls[0].body == {
         "model": "claude-sonnet-4-5",
@@ -144,7 +144,7 @@ def test_what_reaches_claude_is_a_messages_request(client, claude):
                 ],
             }
         ],
-        "metadata": {"user_id": "u1"},
+        "metadata": {"user_id": "u2"},
         "temperature": 0.5,
     }
 
