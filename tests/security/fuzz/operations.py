@@ -34,6 +34,8 @@ _GOOD = {
     "at": "2026-01-01T00:00:00Z",
 }
 _GOOD_OF = {
+    "/api/v1/limits": {"is_soft": False},
+    "/api/v1/limits/{limit_id}": {"is_soft": False},
     "/api/v1/routes": {"retries": 1, "shadow": {"model": "echo/fast"}, "fallback_on": ["timeout"]},
     "/api/v1/routes/{route_id}": {"retries": 1, "shadow": {"model": "echo/fast"}},
     "/api/v1/routes/{route_id}/rollback": {"version": 1},
