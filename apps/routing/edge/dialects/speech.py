@@ -58,6 +58,25 @@ class Missing:
             raise CannotExpress(field, self._dialect, why)
         self.dropped.append(field)
 
+    def note_wishes(self, wishes: dict[str, bool]) -> None:
+        for name, is_wished in wishes.items():
+            if is_wished:
+                self.note(name)
+
+    def note_fine_control(self, conversation: Conversation) -> None:
+        """What Claude has no way to be told, wherever it is reached, and Converse has not for any model."""
+        sampling = conversation.sampling
+        wishes = {
+            "n": conversation.count != 1,
+            "logprobs": conversation.top_logprobs is not None,
+            "modalities": conversation.modalities not in ([], ["text"]),
+            "seed": sampling.seed is not None,
+            "frequency_penalty": bool(sampling.frequency_penalty),
+            "presence_penalty": bool(sampling.presence_penalty),
+            "logit_bias": bytes(sampling.logit_bias) not in {b"", b"null", b"{}"},
+        }
+        self.note_wishes(wishes)
+
     def note_rest(self, conversation: Conversation) -> None:
         for name in conversation.rest:
             self.note(name)

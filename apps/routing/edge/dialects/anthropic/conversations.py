@@ -71,7 +71,7 @@ class _Request:
         self._put_shape()
         self._put_sampling(conversation.sampling)
         self._put_wishes()
-        self._note_unspeakable()
+        self._missing.note_fine_control(self._conversation)
         if conversation.is_stream:
             self._body["stream"] = True
         return self._body
@@ -155,21 +155,6 @@ class _Request:
             elif name == "safety_identifier":
                 self._body.setdefault("metadata", {"user_id": _decode(value)})
             elif name not in _IDLE and (name, bytes(value)) != ("store", b"false"):
-                self._missing.note(name)
-
-    def _note_unspeakable(self) -> None:
-        conversation, sampling = self._conversation, self._conversation.sampling
-        wishes = {
-            "n": conversation.count != 1,
-            "logprobs": conversation.top_logprobs is not None,
-            "modalities": conversation.modalities not in ([], ["text"]),
-            "seed": sampling.seed is not None,
-            "frequency_penalty": bool(sampling.frequency_penalty),
-            "presence_penalty": bool(sampling.presence_penalty),
-            "logit_bias": bytes(sampling.logit_bias) not in {b"", b"null", b"{}"},
-        }
-        for name, is_wished in wishes.items():
-            if is_wished:
                 self._missing.note(name)
 
 

@@ -71,7 +71,7 @@ class _Request:
         self._put_tools()
         self._put_shape()
         self._put_wishes()
-        self._note_unspeakable()
+        self._missing.note_fine_control(self._conversation)
         if self._inference:
             self._body["inferenceConfig"] = self._inference
         if self._fields:
@@ -222,21 +222,6 @@ class _Request:
         if name == "thinking" and self._thinking is not None:
             return True
         return name in _IDLE or (name, bytes(value)) == ("store", b"false")
-
-    def _note_unspeakable(self) -> None:
-        conversation, sampling = self._conversation, self._conversation.sampling
-        wishes = {
-            "n": conversation.count != 1,
-            "logprobs": conversation.top_logprobs is not None,
-            "modalities": conversation.modalities not in ([], ["text"]),
-            "seed": sampling.seed is not None,
-            "frequency_penalty": bool(sampling.frequency_penalty),
-            "presence_penalty": bool(sampling.presence_penalty),
-            "logit_bias": bytes(sampling.logit_bias) not in {b"", b"null", b"{}"},
-        }
-        for name, is_wished in wishes.items():
-            if is_wished:
-                self._missing.note(name)
 
 
 def _object(value: msgspec.Raw, name: str) -> dict[str, Any]:

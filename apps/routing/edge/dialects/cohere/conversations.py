@@ -131,9 +131,7 @@ class _Request:
             "service_tier": conversation.service_tier not in {"", "auto", "default"},
             "logit_bias": bytes(conversation.sampling.logit_bias) not in {b"", b"null", b"{}"},
         }
-        for name, is_wished in wishes.items():
-            if is_wished:
-                self._missing.note(name)
+        self._missing.note_wishes(wishes)
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
