@@ -10,9 +10,10 @@ ORDINARY, CROWDED = 6_000, 1
 
 _STEPS = {
     "people": """
-        INSERT INTO users (id, email, password, name, is_active, is_staff, is_superuser, language, time_zone, theme)
+        INSERT INTO users (id, email, password, name, is_active, is_staff, is_superuser, lock_reason, language,
+                           time_zone, theme)
         SELECT 'usr_b' || lpad(n::text, 10, '0'), 'person' || n || '@bench.example', %(password)s, 'Person ' || n,
-               true, false, false, 'en', 'UTC', 'dark'
+               true, false, false, '', 'en', 'UTC', 'dark'
         FROM generate_series(1, %(organizations)s * 3 / 2) n""",
     "addresses": """
         INSERT INTO account_emailaddress (user_id, email, verified, "primary")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from time import time_ns
 from typing import Final
 
 import msgspec
@@ -11,8 +11,8 @@ from apps.routing.edge.asks import Ask
 from apps.routing.edge.attempts import Attempts, Try
 from apps.routing.edge.plan import Plan
 from apps.routing.edge.prices import FREE, usd_text
-from apps.routing.edge.record import AttemptRecord, RequestRecord, encode
-from apps.routing.edge.upstreams import Upstream
+from apps.routing.edge.record import AttemptRecord, RequestRecord, encode, moment_text
+from apps.routing.edge.upstreams import Upstream, names_of
 from apps.routing.edge.usage import Usage
 from brokle.edge.http import Header, Request
 from brokle.edge.spool import UnableToSpool
@@ -21,13 +21,14 @@ BYTES_PER_TOKEN: Final = 4
 Records = tuple[Callable[[bytes], None], Callable[[bytes], None]]
 """Where calls and where attempts are written."""
 
+_NAMELESS: Final = names_of("", "")
 _raw: Final = msgspec.json.Encoder().encode
 
 
 class Account:
     __slots__ = (
         "_ask",
-        "_at",
+        "_at_ns",
         "_endpoint",
         "_is_written",
         "_plan",
@@ -48,7 +49,7 @@ class Account:
         self._request, self._ask, self._plan = request, ask, plan
         self._record, self._record_attempt = records
         self._endpoint = endpoint
-        self._at = datetime.now(UTC)
+        self._at_ns = time_ns()
         self._is_written = False
         self.attempts: Attempts | None = None
         self.body_ns = 0
@@ -91,8 +92,7 @@ class Account:
         """What is known before the answer begins."""
         upstream = self.upstream
         return [
-            (b"x-brokle-provider", _visible(upstream.provider if upstream else "")),
-            (b"x-brokle-model", _visible(upstream.model if upstream else "")),
+            *(upstream.names if upstream else _NAMELESS),
             (b"x-brokle-cache", b"off"),
             (b"x-brokle-attempts", b"%d" % (self.attempts.count if self.attempts else 0)),
         ]
@@ -132,7 +132,7 @@ class Account:
             organization_id=principal.organization_id,
             project_id=principal.project_id,
             environment_id=principal.environment_id,
-            at=self._at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+            at=moment_text(self._at_ns),
             route=plan.route,
             route_version=plan.version,
             strategy=plan.strategy,
@@ -154,7 +154,7 @@ class Account:
             project_id=principal.project_id,
             environment_id=principal.environment_id,
             key_id=principal.key_id,
-            at=self._at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+            at=moment_text(self._at_ns),
             endpoint=self._endpoint,
             model_requested=self._ask.model[:200],
             model=upstream.model if upstream else "",
@@ -181,8 +181,3 @@ class Account:
             tags=controls.tags,
             user_agent=headers.get(b"user-agent", b"").decode(errors="replace")[:200],
         )
-
-
-def _visible(text: str) -> bytes:
-    """A header's value holds only what HTTP lets it hold."""
-    return "".join(sign if " " <= sign <= "~" else "?" for sign in text).encode()

@@ -95,7 +95,7 @@ class Attempts:
 
     async def open(self) -> Opened:
         """Raises the last failure when nobody answers well."""
-        failure: Failure = NoUsableKey()
+        failure: Failure | None = None
         waiting = self._in_order()
         while waiting:
             upstream = waiting.pop(0)
@@ -110,7 +110,7 @@ class Attempts:
                 break
             if not waiting and await self._pause(failure):
                 waiting = self._in_order()
-        raise failure
+        raise failure or NoUsableKey()
 
     async def _raced(self, upstream: Upstream, waiting: list[Upstream]) -> Opened | Failure:
         """Who has not begun to answer by then gets a rival, and whoever begins first is heard."""
@@ -166,7 +166,7 @@ class Attempts:
 
     async def _with_keys(self, upstream: Upstream, line: Line) -> Opened | Failure:
         """A key that is refused rests, and the next one is tried at once."""
-        failure: Failure = NoUsableKey()
+        failure: Failure | None = None
         try:
             body = line.body()
         except CannotExpress as error:
@@ -179,7 +179,7 @@ class Attempts:
             if self._ask.is_spent or not (isinstance(failure, Refusal) and failure.status in _KEY_REFUSED):
                 return failure
             door.rests_until = self._loop.time() + (failure.retry_after_s() or _KEY_RESTS_S)
-        return failure
+        return failure or NoUsableKey()
 
     async def _once(self, upstream: Upstream, door: Door, line: Line, body: bytes) -> Opened | Failure:
         left_s = self._ends_at - self._loop.time()

@@ -29,15 +29,25 @@ def with_last_member(body: bytes, name: bytes, value: bytes) -> bytes:
 
 
 class Renaming:
-    """Puts the name the caller asked for where the upstream wrote its own, in every event of one answer."""
+    """Puts the name the caller asked for where the upstream wrote its own, in every event of one answer.
 
-    __slots__ = ("_new", "_old")
+    A quote inside a JSON string is escaped, so that text which only mentions the member is left alone.
+    """
+
+    __slots__ = ("_new", "_old", "_raw", "_to")
 
     def __init__(self, raw: bytes, asked: str) -> None:
         """`raw` is the value of the upstream's `model` member as written, quotes included."""
-        self._old = re.compile(rb'("model"\s*:\s*)' + re.escape(raw))
-        self._new = rb"\g<1>" + _encode(asked).replace(b"\\", rb"\\")
+        self._raw = raw
+        self._to = _encode(asked)
+        self._old, self._new = b'"model":' + raw, b'"model":' + self._to
 
     def apply(self, text: bytes) -> bytes:
-        """A quote inside a JSON string is escaped, so that text which only mentions the member is left alone."""
-        return self._old.sub(self._new, text)
+        """An upstream writes the member with the same blanks all through its answer."""
+        if self._old not in text:
+            found = re.search(rb'"model"\s*:\s*' + re.escape(self._raw), text)
+            if found is None:
+                return text
+            self._old = found.group()
+            self._new = self._old.removesuffix(self._raw) + self._to
+        return text.replace(self._old, self._new)

@@ -19,6 +19,7 @@ from apps.routing.edge.prices import FREE
 from brokle.edge.egress import EgressClient, Limits
 from brokle.edge.egress import Target as EgressTarget
 from brokle.edge.egress.breaker import Breaker, BreakerBoard
+from brokle.edge.http import Header
 from brokle.kernel.errors import Unavailable
 from brokle.kernel.sealing import Sealer
 
@@ -94,6 +95,15 @@ class Door:
         return await self._egress.prepare(method, url, self._headers).open(None, signed, limits=limits)
 
 
+def names_of(provider: str, model: str) -> tuple[Header, Header]:
+    """As every answer says them; a header's value holds only what HTTP lets it hold."""
+    return (b"x-brokle-provider", _visible(provider)), (b"x-brokle-model", _visible(model))
+
+
+def _visible(text: str) -> bytes:
+    return "".join(sign if " " <= sign <= "~" else "?" for sign in text).encode()
+
+
 class Upstream:
     __slots__ = (
         "_is_sure",
@@ -106,6 +116,7 @@ class Upstream:
         "label",
         "measure",
         "model",
+        "names",
         "options",
         "price",
         "provider",
@@ -127,6 +138,7 @@ class Upstream:
         self.options = record.options
         self.model = model.upstream
         self.label = f"{record.name}/{model.name}"
+        self.names = names_of(record.name, model.upstream)
         self.price = model.price
         self.doors = doors
         self.breaker = breaker

@@ -63,6 +63,20 @@ def end_of_events(data: bytes) -> int:
     return max((found.end() for found in _BOUNDARY.finditer(data)), default=-1)
 
 
+def end_of_event(block: bytes) -> int:
+    """Just after the first event."""
+    found = _BOUNDARY.search(block)
+    return len(block) if found is None else found.end()
+
+
+def start_of_event(block: bytes, at: int) -> int:
+    """Where the event begins that holds the byte at this place."""
+    if b"\r" not in block:
+        end = block.rfind(b"\n\n", 0, at)
+        return 0 if end < 0 else end + 2
+    return max((found.end() for found in _BOUNDARY.finditer(block, 0, at)), default=0)
+
+
 def split_events(block: bytes) -> list[bytes]:
     """Each with the bytes it came in."""
     ends = [0, *(found.end() for found in _BOUNDARY.finditer(block))]

@@ -7,7 +7,15 @@ from typing import Final
 import msgspec
 
 from apps.routing.edge.dialects.openai.wire import DONE, find_reply
-from apps.routing.edge.dialects.sse import LARGEST_EVENT, EventTooLarge, end_of_events, payload_of, split_events
+from apps.routing.edge.dialects.sse import (
+    LARGEST_EVENT,
+    EventTooLarge,
+    end_of_event,
+    end_of_events,
+    payload_of,
+    split_events,
+    start_of_event,
+)
 from apps.routing.edge.splice import Renaming, joined, members_of, with_last_member
 from apps.routing.edge.usage import Usage
 
@@ -62,10 +70,7 @@ class Passage:
         block, self._rest = data[:end], data[end:]
         if not self._is_named and self.events < _LOOKED_AT:
             self._learn_name(block)
-        if self._held or _MATTERS.search(block):
-            return self._each(block)
-        self.events += block.count(b"data:")
-        return self._plain(block)
+        return self._through(block)
 
     def finish(self) -> bytes:
         """At the end of the upstream: what was held back. A stream that ended well but unsaid gets its end said."""
@@ -88,12 +93,22 @@ class Passage:
                 self._renaming = None if name == msgspec.json.encode(self._asked) else Renaming(name, self._asked)
                 return
 
-    def _each(self, block: bytes) -> bytes:
+    def _through(self, block: bytes) -> bytes:
+        """Up to the event that matters all at once, that one by itself, and so on; while one is held, each by itself.
+
+        Nothing comes after an error, least of all a claim that all is done.
+        """
         out = b""
-        for event in split_events(block):
-            out += self._event(event)
-            if self.is_failed:  # nothing comes after an error, least of all a claim that all is done
-                break
+        while block and not self.is_failed:
+            found = None if self._held else _MATTERS.search(block)
+            plain = 0 if self._held else len(block) if found is None else start_of_event(block, found.start())
+            if plain:
+                self.events += block.count(b"data:", 0, plain)
+                out += self._plain(block[:plain])
+            else:
+                plain = end_of_event(block)
+                out += self._event(block[:plain])
+            block = block[plain:]
         return out
 
     def _plain(self, text: bytes) -> bytes:
