@@ -59,6 +59,13 @@ _declare(_START, "integer", "BROKLE_PORT", "8080", "Port to listen on.")
 _declare(_START, "integer", "BROKLE_WORKERS", "0", "Web processes; 0 means one per core, at most 4.")
 _declare(
     _START,
+    "integer",
+    "BROKLE_WEB_THREADS",
+    "12",
+    "Pages and API calls a web process answers at once; each may hold a connection to PostgreSQL.",
+)
+_declare(
+    _START,
     "text",
     "BROKLE_ROLE",
     "web",

@@ -7,19 +7,22 @@ def control_plane() -> Any:
     import django
 
     django.setup()
+    from concurrent.futures import ThreadPoolExecutor
+
     from channels.auth import AuthMiddlewareStack
     from channels.routing import ProtocolTypeRouter, URLRouter
+    from django.conf import settings
     from django.urls import path
 
-    from brokle.web.bodies import BoundedHandler
     from brokle.web.live.closing import closable
     from brokle.web.live.consumer import LiveConsumer
     from brokle.web.live.traced import PATH, traced
+    from brokle.web.threads import ThreadedHandler
 
     live = URLRouter([path(PATH, LiveConsumer.as_asgi())])
     return ProtocolTypeRouter(
         {
-            "http": BoundedHandler(),
+            "http": ThreadedHandler(ThreadPoolExecutor(settings.WEB_THREADS, "control-plane")),
             "websocket": closable(traced(AuthMiddlewareStack(live))),
         }
     )

@@ -5,14 +5,12 @@ import io
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.core.handlers.asgi import ASGIHandler
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
-class _Bounded:
+class Bounded:
     """Ends the body where it passes the limit; after that nothing more is taken from the caller."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
@@ -31,20 +29,8 @@ class _Bounded:
         return message
 
 
-class _TooLargeBody(io.BytesIO):
+class TooLargeBody(io.BytesIO):
     """Whoever wants the body gets the refusal; a view that wants none answers as ever."""
 
     def read(self, *arguments: Any) -> bytes:
         raise RequestDataTooBig
-
-
-class BoundedHandler(ASGIHandler):
-    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
-        await super().handle(scope, _Bounded(receive, settings.DATA_UPLOAD_MAX_MEMORY_SIZE), send)
-
-    async def read_body(self, receive: Any) -> Any:
-        body = await super().read_body(receive)
-        if not receive.is_too_large:
-            return body
-        body.close()
-        return _TooLargeBody()
