@@ -37,6 +37,7 @@ class Seen:
     p99_ms: float
     cpu_ms: float
     other_ms: float = 0.0
+    count: int = 0
 
 
 @dataclass
@@ -162,7 +163,7 @@ def said_url(one: rivals.Rival) -> str:
 
 def wait_for(subject: Subject) -> None:
     for _ in range(600):
-        request = urllib.request.Request(subject.url, body_of(subject, is_stream=False), headers=_headers(subject))
+        request = urllib.request.Request(subject.url, body_of(subject, is_stream=False), headers=headers_of(subject))
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 json.load(answer)
@@ -173,7 +174,7 @@ def wait_for(subject: Subject) -> None:
     sys.exit(f"{subject.name} does not answer")
 
 
-def _headers(subject: Subject) -> dict[str, str]:
+def headers_of(subject: Subject) -> dict[str, str]:
     return {"content-type": "application/json", **subject.headers}
 
 
@@ -191,7 +192,7 @@ def measure(subject: Subject, folder: Path, *, is_stream: bool, seconds: int = S
     script = folder / "post.lua"
     script.write_text(f"wrk.method = 'POST'\nwrk.body = [[{body_of(subject, is_stream=is_stream).decode()}]]")
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "--timeout", "30s", "-s", str(script)]
-    for name, value in _headers(subject).items():
+    for name, value in headers_of(subject).items():
         command += ["-H", f"{name}: {value}"]
     before = cpu_s(subject.processes), cpu_s(subject.others)
     out = subprocess.run([*command, subject.url], capture_output=True, text=True, check=True).stdout
@@ -201,7 +202,7 @@ def measure(subject: Subject, folder: Path, *, is_stream: bool, seconds: int = S
     count = int(re.search(r"(\d+) requests in", out).group(1))
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
     spent = [(late - early) / count * 1000 for early, late in zip(before, after, strict=True)]
-    return Seen(rate, _ms(out, "50%"), _ms(out, "99%"), *spent)
+    return Seen(rate, _ms(out, "50%"), _ms(out, "99%"), *spent, count)
 
 
 def _ms(out: str, line: str) -> float:
