@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Literal
 
 import hiredis
@@ -11,6 +13,7 @@ import msgspec
 
 from brokle.edge.meters import redis_errors
 from brokle.edge.resp import RedisDown, RedisLink, pack
+from brokle.kernel.errors import Unavailable
 from brokle.kernel.tracing import tracer
 
 # A rate is a sliding window of two counters, "index current previous"; the previous weighs what is left of it.
@@ -128,6 +131,7 @@ for i = 1, #KEYS do
 end
 return 1
 """
+log = logging.getLogger("brokle.edge.limits")
 _SHA = hashlib.sha1(SCRIPT.encode()).hexdigest()  # noqa: S324 - Redis names scripts by SHA-1
 _SETTLE_SHA = hashlib.sha1(SETTLE_SCRIPT.encode()).hexdigest()  # noqa: S324 - Redis names scripts by SHA-1
 _HOLD_MS = 15 * 60_000
@@ -176,7 +180,25 @@ _CODES: dict[Kind, str] = {"rate": "r", "budget": "b", "parallel": "p"}
 
 
 class UnableToCheckLimits(Exception):
-    """Redis is not there to ask; the caller's policy says whether to serve."""
+    """Redis is not there to ask; the limiter's `without_redis` says whether to serve."""
+
+
+class WithoutRedis(Enum):
+    """What limits do while nobody counts. A hard budget that nobody counts is none: it alone is closed by default."""
+
+    BUDGETS_CLOSED = "budgets-closed"
+    OPEN = "open"
+    CLOSED = "closed"
+
+    def lets_go(self, *, has_hard_budget: bool) -> bool:
+        return self is WithoutRedis.OPEN or (self is WithoutRedis.BUDGETS_CLOSED and not has_hard_budget)
+
+    def check(self, reason: UnableToCheckLimits, *, has_hard_budget: bool) -> None:
+        """Returns where the call may go on."""
+        log.warning("limits not checked", extra={"reason": str(reason)})
+        if not self.lets_go(has_hard_budget=has_hard_budget):
+            what = "budget" if has_hard_budget else "limits"
+            raise Unavailable(f"The {what} of this call cannot be checked right now", retry_after_s=1) from reason
 
 
 def check_command(limits: Sequence[Limit]) -> list[str | bytes | int]:
@@ -199,12 +221,15 @@ def read_verdict(reply: list[int]) -> Verdict:
 
 
 class Limiter:
-    def __init__(self, redis: RedisLink) -> None:
+    def __init__(self, redis: RedisLink, without_redis: WithoutRedis = WithoutRedis.BUDGETS_CLOSED) -> None:
         self._redis = redis
+        self.without_redis = without_redis
 
-    def ask(self, packed: bytes) -> asyncio.Future[Any]:
+    def ask(self, packed: bytes, *, has_hard_budget: bool = False) -> asyncio.Future[Any]:
         """Sends the check; `verdict` reads the answer. What the caller awaits in between costs no second wait."""
         try:
+            if self.without_redis.lets_go(has_hard_budget=has_hard_budget):
+                return self._redis.call_impatient(packed)
             return self._redis.call_packed(packed)
         except RedisDown as error:
             redis_errors.inc()
@@ -232,8 +257,8 @@ class Limiter:
             raise UnableToCheckLimits(str(reply))
         return read_verdict(reply)
 
-    async def check(self, packed: bytes) -> Verdict:
-        return await self.verdict(self.ask(packed), packed)
+    async def check(self, packed: bytes, *, has_hard_budget: bool = False) -> Verdict:
+        return await self.verdict(self.ask(packed, has_hard_budget=has_hard_budget), packed)
 
     async def take(self, limits: list[Limit]) -> Verdict:
         return await self.check(pack_check(limits))

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -16,7 +15,7 @@ from brokle.edge.http import Header, Request
 from brokle.edge.limits import Limit, Limiter, UnableToCheckLimits, Verdict, pack_check
 from brokle.edge.principal import Principal
 from brokle.edge.resp import RedisDown
-from brokle.kernel.errors import BrokleError, RateLimited, Unavailable
+from brokle.kernel.errors import BrokleError, RateLimited
 
 log = logging.getLogger("brokle.routing.admission")
 
@@ -81,10 +80,11 @@ class Admission:
         if not taken:
             return
         limits = [one.limit for one in taken]
+        has_hard_budget = any(one.measured == "usd" and not one.is_soft for one in taken)
         try:
-            verdict = await self._ask(limits)
+            verdict = await self._ask(limits, has_hard_budget=has_hard_budget)
         except UnableToCheckLimits as error:
-            _without_redis(taken, error)
+            self._limiter.without_redis.check(error, has_hard_budget=has_hard_budget)
             return
         request.extra_headers.extend(_headers(limits, verdict))
         if not verdict.allowed:
@@ -119,23 +119,16 @@ class Admission:
             taken.append(Taken(limit, "usd", f"The budget of this key, {spent} a {window}, is spent"))
         return taken
 
-    async def _ask(self, limits: list[Limit]) -> Verdict:
+    async def _ask(self, limits: list[Limit], *, has_hard_budget: bool) -> Verdict:
         packed = pack_check(limits)
         loop = asyncio.get_running_loop()
         ends_at, pause_s = loop.time() + _PATIENCE_S, _FIRST_LOOK_S
         while True:
-            verdict = await self._limiter.check(packed)
+            verdict = await self._limiter.check(packed, has_hard_budget=has_hard_budget)
             if verdict.allowed or not verdict.must_wait or loop.time() > ends_at:
                 return verdict
             await asyncio.sleep(pause_s * (0.5 + random.random()))  # noqa: S311 - jitter is no secret
             pause_s = min(_LONGEST_LOOK_S, pause_s * 1.5)
-
-
-def _without_redis(taken: Sequence[Taken], error: UnableToCheckLimits) -> None:
-    """Rates are let go, money is not: a budget that nobody counts is none."""
-    log.warning("limits not checked", extra={"reason": str(error)})
-    if any(one.measured == "usd" and not one.is_soft for one in taken):
-        raise Unavailable("The budget of this call cannot be checked right now", retry_after_s=1) from error
 
 
 def of_rules(request: Request, user: str, plan: Plan, estimate: Estimate) -> list[Taken]:
