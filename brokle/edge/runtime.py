@@ -1,5 +1,6 @@
 """All that one process of the data plane holds: snapshot, limits, spool, Redis, the way out."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,7 @@ class RuntimeSettings:
 class Runtime:
     def __init__(self, settings: RuntimeSettings, rooms: Sequence[Room] | None = None) -> None:
         self.settings = settings
+        self._loop = asyncio.get_running_loop()
         self.redis = RedisLink(settings.redis_url)
         self._follow = RedisLink(settings.redis_url, timeout_s=5)
         self.snapshot = Snapshot()
@@ -89,6 +91,7 @@ class Runtime:
         registry.before_dump.append(self._measure)
 
     def _measure(self) -> None:
+        meters.tasks.set(len(asyncio.all_tasks(self._loop)))
         meters.snapshot_version.set(self.snapshot.version)
         meters.snapshot_age.set(self.loader.age_s())
 
