@@ -13,7 +13,7 @@ import hiredis
 Reply = Any
 
 
-PROMPT_S = 0.1
+PROMPT_S = 0.15
 """Who may go on without Redis waits no longer than this, and not at all once it is known to be late."""
 _ONE_TURN_S = 0.005
 
@@ -229,11 +229,11 @@ class RedisLink:
                 _, connection = await loop.create_connection(
                     factory, address.host, address.port, ssl=address.tls or None
                 )
-            for command in address.greeting():
-                reply = await connection.send(command)
-                if isinstance(reply, hiredis.ReplyError):
-                    connection.abort()
-                    raise RedisDown(str(reply))
+            try:
+                await _greet(connection, address)
+            except BaseException:
+                connection.abort()
+                raise
         self._lost.clear()
         self._connection = connection
         for listener in self.on_connect:
@@ -278,3 +278,13 @@ class RedisLink:
         with contextlib.suppress(RedisDown):
             await connection.send_impatient(pack("PING"))
             connection.is_late = False
+
+
+async def _greet(connection: _Connection, address: RedisAddress) -> None:
+    """Shows too whether Redis is prompt, before anybody waits for it."""
+    began = time.monotonic()
+    for command in (*address.greeting(), pack("PING")):
+        reply = await connection.send(command)
+        if isinstance(reply, hiredis.ReplyError):
+            raise RedisDown(str(reply))
+    connection.is_late = time.monotonic() - began > PROMPT_S

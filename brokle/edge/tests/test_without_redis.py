@@ -5,10 +5,11 @@ import json
 
 import pytest
 
+from brokle.edge.budgets import COUNTED
 from brokle.edge.dispatch import Dispatch, Endpoint
 from brokle.edge.http import JSON
 from brokle.edge.key_use import KeyUse
-from brokle.edge.limits import Limiter, WithoutRedis
+from brokle.edge.limits import Limit, Limiter, UnableToCheckLimits, WithoutRedis
 from brokle.edge.principal import KeyRecord, Keys, digest, encode_key
 from brokle.edge.resp import PROMPT_S, RedisDown, RedisLink, pack
 from brokle.edge.snapshot import Snapshot
@@ -99,3 +100,42 @@ async def redis_through(redis):
         await link.start()
         yield proxy, link
         await link.stop()
+
+
+def budget(holder):
+    return Limit("budget", "b1", 1_000, 2**52, 10, holder=holder, least=1)
+
+
+async def test_a_budget_whose_counters_are_gone_is_not_spent_from_until_they_are_back(redis):
+    limiter = Limiter(redis)
+    await limiter.take([budget("before")])
+    await redis.ask("SET", COUNTED, "1")
+    await limiter.take([budget("seen")])
+    await redis.ask("FLUSHDB")
+
+    with pytest.raises(UnableToCheckLimits, match="counted anew"):
+        await limiter.take([budget("lost")])
+    assert (await limiter.take([Limit("rate", "r1", 5, 60_000)])).allowed
+    await redis.ask("SET", COUNTED, "1")
+    assert (await limiter.take([budget("back")])).allowed
+
+
+async def test_what_could_not_be_booked_has_the_budgets_counted_anew(redis, redis_through):
+    proxy, link = redis_through
+    await redis.ask("SET", COUNTED, "1")
+    limiter = Limiter(link)
+    await limiter.take([budget("one")])
+    proxy.is_down = True
+    proxy.cut_all()
+    async with asyncio.timeout(30):
+        while link.is_up:
+            await asyncio.sleep(0.01)
+    with pytest.raises(RedisDown):
+        await limiter.settle([(budget("one"), 7)])
+
+    proxy.is_down = False
+    async with asyncio.timeout(30):
+        while await redis.ask("EXISTS", COUNTED):
+            await asyncio.sleep(0.01)
+    with pytest.raises(UnableToCheckLimits, match="counted anew"):
+        await limiter.take([budget("two")])
