@@ -6,6 +6,7 @@ Loaded with `-p tests.plugin`, so that addresses stand in the environment before
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,15 @@ class SuiteEngines:
                 self._start(self._clickhouse)
         self._start(self._redis)
 
+    @property
+    def redis_child(self) -> Child:
+        return next(child for child in self._children if child.name == Redis.name)
+
+    def start_redis_again(self) -> None:
+        if not self.redis_child.is_running():
+            self._children.remove(self.redis_child)
+            self._start(self._redis)
+
     def _start(self, engine: Postgres | Redis | ClickHouse) -> None:
         engine.prepare()
         child = engine.child()
@@ -110,6 +120,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     told = _ENVIRON.get("BROKLE_SUITE_FAILED")
     if told and _CONTROLLER:
         Path(told).write_text("".join(f"{name}\n" for name in _failed), encoding="utf-8")
+
+
+@pytest.fixture
+def stop_redis() -> Iterator[Callable[[], None]]:
+    """Stops the Redis of this worker when called; it is there again after the test."""
+    yield _engines.redis_child.stop
+    _engines.start_redis_again()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from brokle.edge.principal import Principal
 from brokle.kernel.access import AccessQuestion, access_policy, find_permission
@@ -45,6 +46,20 @@ class KeyPlace:
     environment_id: str
     environment_slug: str
     scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBudget:
+    """What a key that holds may spend in a window, in millionths of a dollar."""
+
+    organization_id: str
+    project_id: str
+    environment_id: str
+    key_id: str
+    name: str
+    usd_micros: int
+    window: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)

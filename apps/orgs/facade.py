@@ -6,9 +6,10 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
-from apps.orgs.contracts import EnvironmentRef, KeyPlace, ProjectRef, Standing
+from apps.orgs.contracts import EnvironmentRef, KeyBudget, KeyPlace, ProjectRef, Standing
 from apps.orgs.selectors import access, keys, organizations, projects
 from apps.orgs.services import first_start
+from brokle.kernel.clock import utc_now
 
 
 def access_organization(request: HttpRequest, *, organization_slug: str) -> Standing:
@@ -53,6 +54,11 @@ def _may_watch(user_id: str, environment_id: str, permission: str) -> bool:
 def list_key_names(*, organization_id: str, key_ids: list[str]) -> dict[str, str]:
     """Names by id of keys, and of members who call from the console; ids of others are simply not there."""
     return keys.list_key_names(organization_id=organization_id, key_ids=key_ids)
+
+
+def list_key_budgets() -> Iterator[KeyBudget]:
+    """Those of all keys that hold, of the whole installation; for who counts them."""
+    yield from keys.list_key_budgets(now=utc_now())
 
 
 def ensure_default_project() -> ProjectRef:

@@ -23,7 +23,15 @@ class RoutingConfig(AppConfig):
         from apps.routing.edge import catalogue
         from apps.routing.edge.book import KIND
         from apps.routing.snapshot import compile_book, compile_books, compile_catalogue, compile_catalogues
-        from brokle.kernel.extensions import PeriodicTask, SnapshotPart, periodic_tasks, snapshot_parts
+        from apps.routing.tasks import recounting_step
+        from brokle.kernel.extensions import (
+            PeriodicTask,
+            SnapshotPart,
+            WorkerLoop,
+            periodic_tasks,
+            snapshot_parts,
+            worker_loops,
+        )
 
         snapshot_parts.register(KIND, SnapshotPart(KIND, compile_book, compile_books))
         shelves = SnapshotPart(catalogue.KIND, compile_catalogue, compile_catalogues)
@@ -32,6 +40,7 @@ class RoutingConfig(AppConfig):
         watch = PeriodicTask("routing.tell_thresholds", "routing.tell_thresholds", every_seconds=60, queue="low")
         for task in (refresh, watch):
             periodic_tasks.register(task.name, task)
+        worker_loops.register("budgets", WorkerLoop("budgets", recounting_step))
 
     def _read_files(self) -> None:
         from apps.routing.services.configuration import ProviderEntry, apply_providers, apply_routes

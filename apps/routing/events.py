@@ -12,5 +12,6 @@ def declare_events() -> None:
         mailed="limits.manage",
         url_name="limits",
         needs="limits.read",
+        lists=(("key_", "settings-keys", "keys.read"),),
     )
     event_types.register(threshold.key, threshold)

@@ -1,5 +1,7 @@
 """What the gateway's control plane does in the background. Every task may run twice."""
 
+from collections.abc import Callable
+
 from celery import shared_task
 
 
@@ -25,3 +27,10 @@ def recost(organization_id: str, recosting_id: str) -> int:
     from apps.routing.services import recosting
 
     return recosting.recost(organization_id=organization_id, recosting_id=recosting_id)
+
+
+def recounting_step() -> Callable[[], int]:
+    """A loop of the worker, not a task: what the broker lost is lost with the counters."""
+    from apps.routing.services import recounting
+
+    return recounting.Recounting().step

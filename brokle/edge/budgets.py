@@ -3,6 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+KEY_PREFIX: Final = "bk:lim:"
+CROSSED: Final = "bk:lim:crossed"
+"""The counters of budgets of which a share was reached that people are told of."""
+COUNTED: Final = "bk:lim:counted"
+"""There while budgets are counted. An emptied Redis has it not, and nothing is spent until they are counted anew."""
 _FOREVER_MS: Final = 4_102_444_800_000  # the year 2100
 
 

@@ -131,7 +131,7 @@ class Dispatch:
             await request.prefetch()
             verdict = await self._limiter.verdict(asked, principal.packed_limits)
         except UnableToCheckLimits as error:
-            log.warning("limits not checked", extra={"reason": str(error)})
+            self._limiter.without_redis.check(error, has_hard_budget=False)
             return
         headers = rate_headers(principal.requests_per_minute, verdict)
         request.extra_headers.extend(headers)

@@ -13,6 +13,7 @@ snapshot_version = gauge(
 snapshot_age = gauge(
     "brokle_snapshot_age_seconds", "Since the snapshot was last known to be current, in the worst process.", merge="max"
 ).of()
+tasks = gauge("brokle_edge_tasks", "Tasks under way in the data plane's loops.").of()
 spans_dropped = counter("brokle_trace_spans_dropped_total", "Spans that found the exporter's queue full.").of()
 spans_sent = counter("brokle_trace_spans_sent_total", "Spans a collector took.").of()
 

@@ -13,6 +13,11 @@ import hiredis
 Reply = Any
 
 
+PROMPT_S = 0.15
+"""Who may go on without Redis waits no longer than this, and not at all once it is known to be late."""
+_ONE_TURN_S = 0.005
+
+
 class RedisDown(Exception):
     pass
 
@@ -50,7 +55,18 @@ class RedisAddress:
 
 
 class _Connection(asyncio.Protocol):
-    __slots__ = ("_flush_scheduled", "_loop", "_on_lost", "_out", "_reader", "_waiting", "transport")
+    __slots__ = (
+        "_flush_scheduled",
+        "_impatient",
+        "_loop",
+        "_on_lost",
+        "_out",
+        "_reader",
+        "_timer",
+        "_waiting",
+        "is_late",
+        "transport",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[["_Connection"], None]) -> None:
         self._loop = loop
@@ -59,6 +75,9 @@ class _Connection(asyncio.Protocol):
         self._waiting: deque[tuple[asyncio.Future[Reply], float]] = deque()
         self._out: list[bytes] = []
         self._flush_scheduled = False
+        self._impatient: deque[tuple[asyncio.Future[Reply], float]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self.is_late = False
         self.transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -85,6 +104,9 @@ class _Connection(asyncio.Protocol):
             if not future.done():
                 future.set_exception(RedisDown("the connection to Redis was lost"))
         self._waiting.clear()
+        self._impatient.clear()
+        if self._timer is not None:
+            self._timer.cancel()
         self._on_lost(self)
 
     def send(self, packed: bytes) -> asyncio.Future[Reply]:
@@ -95,6 +117,29 @@ class _Connection(asyncio.Protocol):
             self._flush_scheduled = True
             self._loop.call_soon(self._flush)
         return future
+
+    def send_impatient(self, packed: bytes) -> asyncio.Future[Reply]:
+        """As `send`, given up after `PROMPT_S`. One timer serves all who wait."""
+        future = self.send(packed)
+        self._impatient.append((future, self._loop.time() + PROMPT_S))
+        if self._timer is None:
+            self._timer = self._loop.call_later(PROMPT_S, self._look_twice)
+        return future
+
+    def _look_twice(self) -> None:
+        """A busy loop may not have read yet what lies there: nobody is called late before one more turn."""
+        self._timer = self._loop.call_later(_ONE_TURN_S, self._give_up)
+
+    def _give_up(self) -> None:
+        now, impatient = self._loop.time() - _ONE_TURN_S, self._impatient
+        self._timer = None
+        while impatient and (impatient[0][0].done() or impatient[0][1] <= now):
+            future, _ = impatient.popleft()
+            if not future.done():
+                self.is_late = True
+                future.set_exception(RedisDown("Redis is late"))
+        if impatient:
+            self._timer = self._loop.call_at(impatient[0][1], self._look_twice)
 
     def oldest(self) -> float | None:
         return self._waiting[0][1] if self._waiting else None
@@ -154,6 +199,15 @@ class RedisLink:
             raise RedisDown("Redis is not reachable")
         return connection.send(packed)
 
+    def call_impatient(self, packed: bytes) -> asyncio.Future[Reply]:
+        """For callers that may go on without an answer: they wait `PROMPT_S`, and not at all while Redis is late."""
+        connection = self._connection
+        if connection is None:
+            raise RedisDown("Redis is not reachable")
+        if connection.is_late:
+            raise RedisDown("Redis is late")
+        return connection.send_impatient(packed)
+
     async def ask(self, *arguments: str | bytes | float) -> Reply:
         """Like call, but a Redis error is raised."""
         reply = await self.call(*arguments)
@@ -175,11 +229,11 @@ class RedisLink:
                 _, connection = await loop.create_connection(
                     factory, address.host, address.port, ssl=address.tls or None
                 )
-            for command in address.greeting():
-                reply = await connection.send(command)
-                if isinstance(reply, hiredis.ReplyError):
-                    connection.abort()
-                    raise RedisDown(str(reply))
+            try:
+                await _greet(connection, address)
+            except BaseException:
+                connection.abort()
+                raise
         self._lost.clear()
         self._connection = connection
         for listener in self.on_connect:
@@ -206,6 +260,7 @@ class RedisLink:
                 async with asyncio.timeout(self._timeout_s / 4):
                     await self._lost.wait()
             self._drop_when_late()
+            await self._try_when_late()
 
     def _drop_when_late(self) -> None:
         connection = self._connection
@@ -214,3 +269,22 @@ class RedisLink:
         oldest = connection.oldest()
         if oldest is not None and time.monotonic() - oldest > self._timeout_s:
             connection.abort()
+
+    async def _try_when_late(self) -> None:
+        """One prompt answer, and Redis is waited for again."""
+        connection = self._connection
+        if connection is None or not connection.is_late:
+            return
+        with contextlib.suppress(RedisDown):
+            await connection.send_impatient(pack("PING"))
+            connection.is_late = False
+
+
+async def _greet(connection: _Connection, address: RedisAddress) -> None:
+    """Shows too whether Redis is prompt, before anybody waits for it."""
+    began = time.monotonic()
+    for command in (*address.greeting(), pack("PING")):
+        reply = await connection.send(command)
+        if isinstance(reply, hiredis.ReplyError):
+            raise RedisDown(str(reply))
+    connection.is_late = time.monotonic() - began > PROMPT_S

@@ -1,5 +1,6 @@
 """All that one process of the data plane holds: snapshot, limits, spool, Redis, the way out."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from brokle.edge.dispatch import Dispatch, Endpoint
 from brokle.edge.egress import EgressClient, Policy
 from brokle.edge.egress.breaker import BreakerBoard
 from brokle.edge.key_use import KeyUse
-from brokle.edge.limits import Limiter
+from brokle.edge.limits import Limiter, WithoutRedis
 from brokle.edge.passes import Passes
 from brokle.edge.principal import Keys
 from brokle.edge.resp import RedisLink
@@ -30,6 +31,7 @@ class RuntimeSettings:
     spool: SpoolSettings = field(default_factory=SpoolSettings)
     logs_access: bool = False
     egress: Policy = field(default_factory=Policy)
+    without_redis: WithoutRedis = WithoutRedis.BUDGETS_CLOSED
 
     @classmethod
     def read(cls, environment: Environment) -> "RuntimeSettings":
@@ -45,19 +47,21 @@ class RuntimeSettings:
             ),
             logs_access=environment.flag("BROKLE_ACCESS_LOG"),
             egress=Policy.from_environment(environment),
+            without_redis=WithoutRedis(environment.text("BROKLE_LIMITS_WITHOUT_REDIS").strip().lower()),
         )
 
 
 class Runtime:
     def __init__(self, settings: RuntimeSettings, rooms: Sequence[Room] | None = None) -> None:
         self.settings = settings
+        self._loop = asyncio.get_running_loop()
         self.redis = RedisLink(settings.redis_url)
         self._follow = RedisLink(settings.redis_url, timeout_s=5)
         self.snapshot = Snapshot()
         secrets = (settings.secret_key, *settings.secret_key_fallbacks)
         self.keys = Keys(self.snapshot, [derive(secret, "pepper") for secret in secrets])
         self.passes = Passes([derive(secret, "pass") for secret in secrets])
-        self.limiter = Limiter(self.redis)
+        self.limiter = Limiter(self.redis, settings.without_redis)
         self.key_use = KeyUse(self.redis)
         self.egress = EgressClient(settings.egress, breakers=BreakerBoard())
         self.spool = Spool(settings.data_dir / "spool", settings.spool)
@@ -87,6 +91,7 @@ class Runtime:
         registry.before_dump.append(self._measure)
 
     def _measure(self) -> None:
+        meters.tasks.set(len(asyncio.all_tasks(self._loop)))
         meters.snapshot_version.set(self.snapshot.version)
         meters.snapshot_age.set(self.loader.age_s())
 

@@ -264,7 +264,8 @@ class EventType:
     Whoever holds the permission `audience` is notified, and by e-mail too whoever holds `mailed`, unless they chose
     otherwise. `person` names the member of the event's data with the id of somebody whom it concerns in person.
     `item` is the page of the one thing that it tells of, `url_name` the one that lists such things; who lacks
-    `item_needs` is led to the list, who lacks `needs` to the overview.
+    `item_needs` is led to the list, who lacks `needs` to the overview. `lists` are the pages of things of other kinds:
+    what their ids begin with, the page's name, and what it needs.
     """
 
     key: str
@@ -276,6 +277,13 @@ class EventType:
     needs: str = ""
     item: str = ""
     item_needs: str = ""
+    lists: tuple[tuple[str, str, str], ...] = ()
+
+    def list_of(self, thing_id: str) -> tuple[str, str]:
+        """The name of the page, and what it needs."""
+        found = (page for prefix, *page in self.lists if thing_id.startswith(prefix))
+        url_name, needs = next(found, (self.url_name, self.needs))
+        return url_name, needs
 
     @property
     def is_notified(self) -> bool:

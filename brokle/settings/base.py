@@ -117,12 +117,14 @@ REDIS_CACHE_URL = env.text("REDIS_CACHE_URL") or REDIS_URL
 CLICKHOUSE_URL = env.text("CLICKHOUSE_URL")
 
 CACHES = {
-    "default": {
-        "BACKEND": "brokle.engines.traced_cache.TracedRedisCache",
+    alias: {
+        "BACKEND": f"brokle.engines.traced_cache.{backend}",
         "LOCATION": REDIS_CACHE_URL or "unix:///nonexistent",
         "KEY_PREFIX": "dj",
-    },
+    }
+    for alias, backend in (("default", "TracedRedisCache"), ("sessions", "SessionCache"))
 }
+SESSION_CACHE_ALIAS = "sessions"
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 
 LIVE_HEARTBEAT_S = env.integer("BROKLE_LIVE_HEARTBEAT_SECONDS")

@@ -220,6 +220,13 @@ _declare(
 )
 _declare(_DATA, "integer", "BROKLE_SPOOL_MAX_MB", "1024", "Disk the spool may use; telemetry stops there with 429.")
 _declare(_DATA, "integer", "BROKLE_SPOOL_RESERVE_MB", "128", "Disk kept for money records after telemetry stopped.")
+_declare(
+    _DATA,
+    "text",
+    "BROKLE_LIMITS_WITHOUT_REDIS",
+    "budgets-closed",
+    "What limits do without Redis: budgets-closed (rates let go, calls under a hard budget get 503), open or closed.",
+)
 _declare(_DATA, "text", "BROKLE_CONFIG", "", "YAML file of providers, routes, keys, limits and flags.")
 _declare(
     _DATA,

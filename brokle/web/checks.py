@@ -16,6 +16,7 @@ import psutil
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks  # noqa: A004 - Django's name
 
+from brokle.edge.limits import WithoutRedis
 from brokle.settings.env import Environment, catalogue, env
 
 _MB = 1024 * 1024
@@ -27,7 +28,11 @@ _OF_THE_CLIENT = frozenset({"BROKLE_URL", "BROKLE_API_KEY"})
 _LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain"})
 
 _MAIL_SCHEMES = frozenset({"console", "smtp", "smtps", "smtp+starttls"})
-_CHOICES = {"BROKLE_SIGNUP": ("open", "invited", "closed"), "BROKLE_EMAIL_VERIFICATION": ("mandatory", "optional")}
+_CHOICES = {
+    "BROKLE_SIGNUP": ("open", "invited", "closed"),
+    "BROKLE_EMAIL_VERIFICATION": ("mandatory", "optional"),
+    "BROKLE_LIMITS_WITHOUT_REDIS": tuple(choice.value for choice in WithoutRedis),
+}
 
 Check = Callable[[Environment], Iterator[CheckMessage]]
 
@@ -124,11 +129,14 @@ def check_mail(environment: Environment) -> Iterator[CheckMessage]:
         )
 
 
-def check_accounts(environment: Environment) -> Iterator[CheckMessage]:
+def check_choices(environment: Environment) -> Iterator[CheckMessage]:
     for name, known in _CHOICES.items():
         value = environment.text(name).strip().lower()
         if value and value not in known:
             yield _error(12, f"{name} is {value!r}", f"choose one of {', '.join(known)}")
+
+
+def check_accounts(environment: Environment) -> Iterator[CheckMessage]:
     for name in ("GITHUB", "GOOGLE"):
         given = {part for part in ("ID", "SECRET") if environment.given(f"BROKLE_{name}_CLIENT_{part}")}
         if len(given) == 1:
@@ -253,6 +261,7 @@ OF_SETTINGS: tuple[Check, ...] = (
     check_allowed_hosts,
     check_trusted_proxies,
     check_mail,
+    check_choices,
     check_accounts,
     check_secret,
     check_names,

@@ -27,4 +27,5 @@ const requests = asks && load(() => import("./requests.js"));
 if (document.querySelector("[data-bell]")) load(() => import("./bell.js"));
 // A frame says "load again": who hears it before htmx is there hears it in vain.
 if (document.querySelector("[data-live]")) Promise.all([load(() => import("./live.js")), requests]).then(([live]) => live.connect());
+if (document.querySelector("[data-add-row]")) load(() => import("./formsets.js"));
 if (document.querySelector("form[data-passkey]")) load(() => import("./passkeys.js"));

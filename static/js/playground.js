@@ -48,6 +48,11 @@ function mark(running) {
 }
 
 function take(column) {
+  const calls = column.asked;
+  if (calls.length) {
+    prompt.addCalls(column.answer, calls).focus();
+    return;
+  }
   prompt.add("assistant", column.answer);
   prompt.add().focus();
 }

@@ -306,6 +306,43 @@ def test_a_route_is_made_tried_changed_and_taken_back(home, browser):
     page.close()
 
 
+def test_targets_are_added_in_place_by_keyboard(home, browser):
+    page = look(home, browser, "/default/routes/new")
+    page.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
+    page.get_by_label("Name", exact=True).fill("long")
+    models = ["echo/fast", "echo/slow", "echo/tool", "echo/reasoning"]
+    for place, model in enumerate(models, start=1):
+        if place > 2:
+            page.get_by_role("button", name="Add a target").focus()
+            page.keyboard.press("Enter")
+            field = page.get_by_role("group", name=f"Model {place}", exact=True).get_by_label("Model")
+            expect(field).to_be_focused()
+        page.get_by_role("group", name=f"Model {place}", exact=True).get_by_label("Model").fill(model)
+    assert axe_violations(page) == []
+    keep(page, "route-new-rows")
+    page.get_by_role("group", name="Model 4", exact=True).get_by_label("Weight").fill("-1")
+    page.get_by_role("button", name="Make the route").click()
+    expect(page.get_by_role("group", name="Model 4", exact=True).get_by_label("Model")).to_have_value("echo/reasoning")
+    page.get_by_role("group", name="Model 4", exact=True).get_by_label("Weight").fill("3")
+    page.get_by_role("button", name="Make the route").click()
+    page.wait_for_url("**/routes/rte_**")
+
+    rows = page.get_by_role("group", name=re.compile(r"^Model \d$"))
+    expect(rows).to_have_count(6)
+    assert [rows.nth(place).get_by_label("Model").input_value() for place in range(4)] == models
+    page.close()
+
+
+def test_fifty_targets_are_the_most(home, browser):
+    page = look(home, browser, "/default/routes/new")
+    add = page.get_by_role("button", name="Add a target")
+    for _ in range(48):
+        add.click()
+    expect(add).to_be_disabled()
+    expect(page.get_by_role("group", name=re.compile(r"^Model \d+$"))).to_have_count(50)
+    page.close()
+
+
 @pytest.fixture(scope="module")
 def route(home, calls):
     return next(

@@ -183,6 +183,55 @@ def test_the_conversation_goes_on_from_an_answer_by_keyboard(home, browser):
     page.close()
 
 
+def called(home, browser, language="en", theme="light", **options):
+    """A model has asked for a tool, and its answer was gone on from."""
+    page = opened(home, browser, "echo/tool", language=language, theme=theme, **options)
+    say(page, '{"id": 88123}')
+    page.locator("details.more summary").click()
+    page.locator("#tools").fill(TOOLS)
+    page.keyboard.press("Control+Enter")
+    expect(column(page, 0).locator(".hint")).to_be_visible()
+    return page
+
+
+def test_what_a_tool_gives_back_is_typed_and_the_conversation_goes_on_by_keyboard(home, browser):
+    page = called(home, browser)
+    take = column(page, 0).get_by_role("button", name="Go on from here")
+    take.focus()
+    page.keyboard.press("Enter")
+    result = page.get_by_role("group", name='Result of get_order({"id": 88123})')
+    expect(result.get_by_role("textbox", name="What the tool gives back")).to_be_focused()
+    page.keyboard.type("shipped yesterday")
+    with page.expect_request("**/v1/chat/completions") as sent:
+        page.keyboard.press("Control+Enter")
+
+    call = {"id": "call_get_order", "type": "function", "function": {"name": "get_order", "arguments": '{"id": 88123}'}}
+    assert sent.value.post_data_json["messages"] == [
+        {"role": "user", "content": '{"id": 88123}'},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_get_order", "content": "shipped yesterday"},
+    ]
+    expect(column(page, 0).locator("[data-said]")).to_have_text("shipped yesterday")
+    expect(column(page, 0).locator(".hint")).to_be_hidden()
+    page.close()
+
+
+def test_a_result_is_needed_kept_over_a_reload_and_goes_with_its_call(home, browser):
+    page = called(home, browser)
+    column(page, 0).get_by_role("button", name="Go on from here").click()
+    page.keyboard.press("Control+Enter")
+    expect(column(page, 0).locator("[data-calls] pre")).to_have_count(1)
+    page.get_by_role("textbox", name="What the tool gives back").fill("on its way")
+    page.reload()
+
+    expect(page.get_by_role("textbox", name="What the tool gives back")).to_have_value("on its way")
+    expect(page.locator("[data-message]").nth(1).locator("pre")).to_have_text('get_order({"id": 88123})')
+    page.locator("[data-message]").nth(1).get_by_role("button", name="Remove this message").click()
+    expect(page.locator("[data-message]")).to_have_count(1)
+    expect(page.get_by_role("button", name="Remove this message")).to_be_disabled()
+    page.close()
+
+
 def test_the_same_call_is_copied_as_code(home, browser):
     page = opened(home, browser, "echo/slow")
     say(page, "it's me")
@@ -261,6 +310,27 @@ def test_axe_finds_nothing_and_arabic_is_arabic(home, browser, language, theme):
         page.close()
 
     assert found == {name: [] for name in found}
+
+
+@pytest.mark.parametrize(("language", "theme"), MODES)
+def test_a_tool_result_in_both_languages_and_themes(home, browser, language, theme):
+    page = called(home, browser, language, theme)
+    column(page, 0).locator("[data-take]").click()
+    page.locator("[data-result] textarea").fill("شُحن أمس" if language == "ar" else "shipped yesterday")
+    found = axe_violations(page) + (page.evaluate(LATIN_WORDS) if language == "ar" else [])
+    keep(page, f"tool-result-{language}-{theme}")
+    page.close()
+
+    assert found == []
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_a_tool_result_at_360_pixels(home, browser, language):
+    page = called(home, browser, language, width=360)
+    column(page, 0).locator("[data-take]").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    keep(page, f"tool-result-{language}-narrow")
+    page.close()
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])

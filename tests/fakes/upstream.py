@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 
@@ -89,7 +90,7 @@ async def upstream(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIt
             writer.close()
             await _change(here, -1)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls, backlog=2048)
     here = Upstream("https" if tls else "http", server.sockets[0].getsockname()[1])
     try:
         yield here
@@ -127,3 +128,48 @@ async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> b
         await reader.readline()
     await reader.readline()
     return body
+
+
+class Beside:
+    """An upstream in a thread of its own, whose script may be changed while it runs."""
+
+    def __init__(self) -> None:
+        self.script: Script = answering(b"HTTP/1.1 204 No Content\r\n\r\n")
+        self.here: Upstream | None = None
+
+    @property
+    def port(self) -> int:
+        assert self.here is not None
+        return self.here.port
+
+    @property
+    def open_connections(self) -> int:
+        assert self.here is not None
+        return self.here.open_connections
+
+    async def serve(self, talk: Talk) -> None:
+        await self.script(talk)
+
+
+@contextmanager
+def upstream_beside() -> Iterator[Beside]:
+    """For houses that outlive the loop of one test."""
+    beside, ready, stop = Beside(), threading.Event(), []
+
+    async def run() -> None:
+        async with upstream(beside.serve) as found:
+            ended = asyncio.Event()
+            beside.here = found
+            stop.extend((asyncio.get_running_loop(), ended))
+            ready.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield beside
+    finally:
+        loop, ended = stop
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()

@@ -49,8 +49,9 @@ class Guide:
         project_id = thing.id if kind == "project" else thing.project_id
         if event.item and thing.id in self._here and self._may(event.item_needs, project_id):
             return self._address(event.item, **{f"{kind}_id": thing.id}) + query
-        if event.url_name and self._may(event.needs, project_id):
-            return self._address(event.url_name) + query
+        url_name, needs = event.list_of(thing.id)
+        if url_name and self._may(needs, project_id):
+            return self._address(url_name) + query
         return self._first_page
 
     def _may(self, permission: str, project_id: str) -> bool:

@@ -1,11 +1,11 @@
 """API keys of an environment, without their secrets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from django.db.models import QuerySet
 
-from apps.orgs.contracts import EnvironmentRef, KeyPlace
+from apps.orgs.contracts import EnvironmentRef, KeyBudget, KeyPlace
 from apps.orgs.models import ApiKey, Membership
 from brokle.edge.budgets import name_of_key
 from brokle.engines.burn import Budget, Burn, read_burns
@@ -23,6 +23,13 @@ def burns_of(keys: Iterable[ApiKey], *, now: datetime) -> dict[str, Burn]:
         if key.budget_usd_micros
     }
     return read_burns(budgets, now=now)
+
+
+def list_key_budgets(*, now: datetime) -> Iterator[KeyBudget]:
+    rows = ApiKey.objects.across_organizations().filter(budget_usd_micros__gt=0, revoked_at__isnull=True)
+    for key in rows.exclude(expires_at__lte=now).iterator():
+        place = key.organization_id, key.project_id, key.environment_id
+        yield KeyBudget(*place, key.id, key.name, key.budget_usd_micros or 0, key.budget_window, key.created_at)
 
 
 def list_key_names(*, organization_id: str, key_ids: list[str]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -13,10 +12,10 @@ from apps.routing.edge.usage import Usage
 from brokle.edge.budgets import counter_of, name_of_key
 from brokle.edge.dispatch import rate_headers
 from brokle.edge.http import Header, Request
-from brokle.edge.limits import Limit, Limiter, UnableToCheckLimits, Verdict, pack_check
+from brokle.edge.limits import Limit, Limiter, UnableToCheckLimits, Verdict
 from brokle.edge.principal import Principal
 from brokle.edge.resp import RedisDown
-from brokle.kernel.errors import BrokleError, RateLimited, Unavailable
+from brokle.kernel.errors import BrokleError, RateLimited
 
 log = logging.getLogger("brokle.routing.admission")
 
@@ -81,10 +80,11 @@ class Admission:
         if not taken:
             return
         limits = [one.limit for one in taken]
+        has_hard_budget = any(one.measured == "usd" and not one.is_soft for one in taken)
         try:
-            verdict = await self._ask(limits)
+            verdict = await self._ask(limits, has_hard_budget=has_hard_budget)
         except UnableToCheckLimits as error:
-            _without_redis(taken, error)
+            self._limiter.without_redis.check(error, has_hard_budget=has_hard_budget)
             return
         request.extra_headers.extend(_headers(limits, verdict))
         if not verdict.allowed:
@@ -114,28 +114,22 @@ class Admission:
             taken.append(Taken(limit, "tokens", f"This key may use {amount} tokens a minute"))
         if principal.budget_usd_micros:
             window = principal.budget_window
-            limit = budget(name_of_key(principal.key_id), principal.budget_usd_micros, window, holder, plan, estimate)
+            micros = principal.budget_usd_micros
+            limit = budget(name_of_key(principal.key_id), micros, micros, window, holder, plan, estimate)
             spent = f"${principal.budget_usd_micros / 1e6:.2f}"
             taken.append(Taken(limit, "usd", f"The budget of this key, {spent} a {window}, is spent"))
         return taken
 
-    async def _ask(self, limits: list[Limit]) -> Verdict:
-        packed = pack_check(limits)
+    async def _ask(self, limits: list[Limit], *, has_hard_budget: bool) -> Verdict:
+        packed = self._limiter.pack(limits)
         loop = asyncio.get_running_loop()
         ends_at, pause_s = loop.time() + _PATIENCE_S, _FIRST_LOOK_S
         while True:
-            verdict = await self._limiter.check(packed)
+            verdict = await self._limiter.check(packed, has_hard_budget=has_hard_budget)
             if verdict.allowed or not verdict.must_wait or loop.time() > ends_at:
                 return verdict
             await asyncio.sleep(pause_s * (0.5 + random.random()))  # noqa: S311 - jitter is no secret
             pause_s = min(_LONGEST_LOOK_S, pause_s * 1.5)
-
-
-def _without_redis(taken: Sequence[Taken], error: UnableToCheckLimits) -> None:
-    """Rates are let go, money is not: a budget that nobody counts is none."""
-    log.warning("limits not checked", extra={"reason": str(error)})
-    if any(one.measured == "usd" and not one.is_soft for one in taken):
-        raise Unavailable("The budget of this call cannot be checked right now", retry_after_s=1) from error
 
 
 def of_rules(request: Request, user: str, plan: Plan, estimate: Estimate) -> list[Taken]:
@@ -164,7 +158,7 @@ def of_rules(request: Request, user: str, plan: Plan, estimate: Estimate) -> lis
 def _limit_of(rule: LimitRecord, name: str, holder: str, plan: Plan, estimate: Estimate) -> Limit:
     if rule.measured == "usd":
         amount = _NEVER_REFUSED if rule.is_soft else rule.amount
-        return budget(name, amount, rule.window, holder, plan, estimate)
+        return budget(name, amount, rule.amount, rule.window, holder, plan, estimate)
     if rule.measured == "parallel":
         return Limit("parallel", name, rule.amount, int(plan.timeout_s * 1000) + _MINUTE_MS, holder=holder)
     wanted = max(1, min(estimate.input, rule.amount)) if rule.measured == "tokens" else 1
@@ -179,7 +173,8 @@ def _words(rule: LimitRecord) -> str:
     return f"The limit `{rule.name}` lets {rule.amount} {rule.measured} a {rule.window} for each {rule.subject}"
 
 
-def budget(name: str, micros: int, window: str, holder: str, plan: Plan, estimate: Estimate) -> Limit:
+def budget(name: str, micros: int, given: int, window: str, holder: str, plan: Plan, estimate: Estimate) -> Limit:
+    """Calls are refused above `micros`; people are told of shares of `given`."""
     counter, end_ms = counter_of(name, window, datetime.now(UTC))
     return Limit(
         "budget",
@@ -190,6 +185,7 @@ def budget(name: str, micros: int, window: str, holder: str, plan: Plan, estimat
         holder=holder,
         least=estimate.least_nanos(plan),
         hold_ms=int(plan.timeout_s * 1000) + _MINUTE_MS,
+        given=given * _NANOS_PER_MICRO,
     )
 
 

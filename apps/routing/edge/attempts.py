@@ -14,12 +14,15 @@ from apps.routing.edge.lines import Line
 from apps.routing.edge.plan import Plan
 from apps.routing.edge.upstreams import Answer, Door, NoUsableKey, Upstream
 from brokle.edge.egress import Limits
+from brokle.edge.egress.errors import CircuitOpen, ClosedBeforeAnswer, DeadlinePassed, UnableToConnect, UnableToResolve
 from brokle.kernel.errors import Unavailable, UpstreamFailed, UpstreamTimedOut
 
 _KEY_REFUSED: Final = frozenset({401, 402, 403, 429})
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 8.0
 _KEY_RESTS_S: Final = 30.0
+_FAIR_S: Final = 1.0
+_SILENT: Final = (DeadlinePassed, UnableToConnect, UnableToResolve, ClosedBeforeAnswer)
 _LARGEST_ERROR: Final = 1024 * 1024
 
 
@@ -146,12 +149,12 @@ class Attempts:
         return True
 
     def _in_order(self) -> list[Upstream]:
-        """Who failed repeatedly comes last and is never shut out: the only one left is always tried."""
+        """Who failed repeatedly or asked to be left alone comes last; who answers, however badly, is never shut out."""
         upstreams = self._plan.upstreams
         if len(upstreams) == 1:
             return [upstreams[0]]
-        now = self._loop.time()
-        return sorted(upstreams, key=lambda upstream: not _is_well(upstream, now))
+        now, environment_id = self._loop.time(), self._environment_id
+        return sorted(upstreams, key=lambda up: up.rests(environment_id, now) or not _is_well(up, now))
 
     async def _through_doors(self, upstream: Upstream) -> Opened | Failure:
         """A server that proves to have no such address is asked in its own dialect, from then on if that helps."""
@@ -185,6 +188,11 @@ class Attempts:
         left_s = self._ends_at - self._loop.time()
         if left_s <= 0:
             return UpstreamTimedOut(f"{upstream.label}: no answer within {self._plan.timeout_s:g} s")
+        silence = upstream.silence
+        if silence is not None and not silence.allows(self._loop.time()):
+            self.tries.append(Try(upstream.provider, upstream.model, CircuitOpen.status, "error", 0.0))
+            wait_s = silence.retry_after_s(self._loop.time())
+            return CircuitOpen(f"{upstream.label} did not answer several times", retry_after_s=wait_s)
         began_ns = perf_counter_ns()
         mine = Try(upstream.provider, upstream.model, 499, "cancelled", 0.0)
         self.tries.append(mine)
@@ -202,6 +210,7 @@ class Attempts:
                 upstream.measure.released()
         mine.status, mine.cause = (200, "") if isinstance(result, Opened) else (result.status, cause_of(result))
         self._tell_breaker(upstream, result)
+        self._tell_silence(upstream, result, left_s)
         return result
 
     async def _exchange(
@@ -230,6 +239,15 @@ class Attempts:
             breaker.succeeded(self._loop.time())
         else:
             breaker.failed(self._loop.time())
+
+    def _tell_silence(self, upstream: Upstream, result: Opened | Failure, given_s: float) -> None:
+        """A caller in more of a hurry than any model says nothing about the upstream."""
+        if upstream.silence is None:
+            return
+        if not isinstance(result, _SILENT):
+            upstream.silence.succeeded(self._loop.time())
+        elif given_s >= _FAIR_S or not isinstance(result, DeadlinePassed):
+            upstream.silence.failed(self._loop.time())
 
     def _pause_s(self, failure: Failure) -> float:
         """What the upstream asks for, else longer each time, with dice so that callers do not knock together."""

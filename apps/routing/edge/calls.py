@@ -1,6 +1,7 @@
 """One call to a model, whatever the format: admitted, tried, answered, recorded."""
 
 import asyncio
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from time import perf_counter_ns
@@ -22,7 +23,7 @@ from apps.routing.edge.splice import with_last_member
 from apps.routing.edge.usage import Usage
 from brokle.edge.http import JSON, ClientGone, Header, Request
 from brokle.edge.runtime import Runtime
-from brokle.edge.spool import MONEY, TELEMETRY, recorder
+from brokle.edge.spool import MONEY, TELEMETRY, UnableToSpool, recorder
 from brokle.kernel.errors import BrokleError
 
 _SSE: Final[tuple[Header, ...]] = (
@@ -173,22 +174,26 @@ class Call:
             self._account.settle(self._used(passage))
 
     async def _relay(self, opened: Opened, passage: Stream, alive: KeepAlive) -> None:
-        chunk = opened.first
+        chunk, last = opened.first, b""
         try:
             while chunk:
                 out = passage.feed(chunk)
+                self._record_when_done(passage)
                 if out:
                     alive.heard()
                     await self._request.chunk(out)
                 if passage.is_failed:
                     break
                 chunk = await opened.answer.next_chunk()
+            if not passage.is_failed:
+                last = passage.finish()
+                self._record_when_done(passage)
         except (BrokleError, EventTooLarge) as error:
             if self._is_gone:
                 raise ClientGone from error
-            await self._break_off(passage)
-            return
-        last = b"" if passage.is_failed else passage.finish()
+            if not passage.is_done or isinstance(error, UnableToSpool):
+                await self._break_off(passage)
+                return
         if passage.is_failed:
             self._account.fail(502, "upstream_error")
             self._end(passage)
@@ -196,13 +201,18 @@ class Call:
         elif not passage.is_done:
             await self._break_off(passage)
         else:
-            self._end(passage)
             await self._request.finish(last)
+
+    def _record_when_done(self, passage: Stream) -> None:
+        """Before the caller hears that all is said: what was acknowledged is never lost."""
+        if passage.is_done and not passage.is_failed:
+            self._end(passage)
 
     async def _break_off(self, passage: Stream) -> None:
         """The upstream ended in the middle: said in the stream itself, since a stream that just ends looks whole."""
         self._account.fail(502, "upstream_interrupted")
-        self._end(passage)
+        with suppress(UnableToSpool):
+            self._end(passage)
         await self._request.finish(self._format.writer(self._ask).fail(_INTERRUPTED))
 
     def _end(self, passage: Stream) -> None:

@@ -82,8 +82,8 @@ def moment_text(at_ns: int) -> str:
 
 
 def meter(record: dict[str, Any]) -> dict[str, Any] | None:
-    """One request is one unit; refused ones are nobody's to pay."""
-    if record["status"] >= 400:
+    """One request is one unit; refused ones are nobody's to pay, and what was broken off costs what came until then."""
+    if record["status"] >= 400 and not record.get("cost_usd_nanos"):
         return None
     return {
         "id": record["request_id"],

@@ -18,7 +18,7 @@ from apps.routing.edge.measures import Measure, MeasureBoard
 from apps.routing.edge.prices import FREE
 from brokle.edge.egress import EgressClient, Limits
 from brokle.edge.egress import Target as EgressTarget
-from brokle.edge.egress.breaker import Breaker, BreakerBoard
+from brokle.edge.egress.breaker import Breaker, BreakerBoard, BreakerRules
 from brokle.edge.http import Header
 from brokle.kernel.errors import Unavailable
 from brokle.kernel.sealing import Sealer
@@ -31,6 +31,8 @@ _MODEL: Final = re.compile(rb"model", re.IGNORECASE)
 Pairs = tuple[tuple[str, str], ...]
 ECHO_HEADER: Final = "x-brokle-echo"
 Body = bytes | AsyncIterator[bytes]
+_SILENCE: Final = BreakerRules(window_calls=2**31)
+"""By calls in a row alone: one answer among them, and the upstream is there."""
 OPEN_TO_ALL: Final = CredentialRecord("", b"")
 _JSON: Final = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "brokle"}
 
@@ -122,6 +124,7 @@ class Upstream:
         "provider",
         "quality",
         "serves_responses",
+        "silence",
     )
 
     def __init__(
@@ -131,7 +134,9 @@ class Upstream:
         doors: list[Door],
         breaker: Breaker | None,
         measure: Measure,
+        silence: Breaker | None = None,
     ) -> None:
+        """`breaker` puts who fails behind others; `silence` keeps callers from waiting for who says nothing at all."""
         self.provider = record.name
         self.dialect = dialect_of(record.dialect, model.upstream)
         self.base_url = record.base_url.rstrip("/")
@@ -142,6 +147,7 @@ class Upstream:
         self.price = model.price
         self.doors = doors
         self.breaker = breaker
+        self.silence = silence
         self.measure = measure
         self.context = model.context
         self.capabilities = frozenset(model.capabilities)
@@ -177,6 +183,10 @@ class Upstream:
             return usable
         shuffled = sorted(usable, key=lambda door: random.random() ** (1 / max(1, door.weight)), reverse=True)  # noqa: S311 - spreads load
         return sorted(shuffled, key=lambda door: door.rests_until > now)
+
+    def rests(self, environment_id: str, now: float) -> bool:
+        """Whether every key for this environment was refused, so that asking again would be against what was said."""
+        return all(door.rests_until > now for door in self.doors_of(environment_id, now))
 
     async def open(
         self, door: Door, operation: str, body: Body, limits: Limits, *, is_stream: bool, headers: Pairs = ()
@@ -218,7 +228,7 @@ _HERE: Final = Door(OPEN_TO_ALL, "", None, {})  # type: ignore[arg-type]  # nobo
 class Workshop:
     """Makes upstreams out of records: the only place where a provider's key is read in clear."""
 
-    __slots__ = ("_breakers", "_egress", "_known", "_measures", "_sealer")
+    __slots__ = ("_breakers", "_egress", "_known", "_measures", "_sealer", "_silences")
 
     def __init__(
         self, egress: EgressClient | None, sealer: Sealer | None, known: Callable[[str, str], ModelRecord | None]
@@ -228,6 +238,7 @@ class Workshop:
         self._sealer = sealer
         self._known = known
         self._breakers = BreakerBoard()
+        self._silences = BreakerBoard(_SILENCE)
         self._measures = MeasureBoard()
 
     def described(self, provider: ProviderRecord, name: str, listed: ModelRecord | None) -> ModelRecord:
@@ -257,7 +268,7 @@ class Workshop:
     def upstream(self, provider: ProviderRecord, model: ModelRecord, doors: list[Door]) -> Upstream:
         name = f"{provider.provider_id}/{model.upstream}"
         breaker, measure = self._breakers.breaker(name), self._measures.measure(name)
-        return Upstream(provider, model, doors, breaker, measure)
+        return Upstream(provider, model, doors, breaker, measure, self._silences.breaker(name))
 
     def _secret(self, credential: CredentialRecord) -> str:
         if not credential.sealed or self._sealer is None:

@@ -1,10 +1,11 @@
 from apps.routing.models.catalogue import CatalogueModel, CatalogueProvider, CatalogueVersion, ListPrice
-from apps.routing.models.limits import Measured, Subject, UsageLimit, Window
+from apps.routing.models.limits import BudgetNotice, Measured, Subject, UsageLimit, Window
 from apps.routing.models.providers import Credential, DataKey, Owner, Provider, ProviderModel
 from apps.routing.models.recostings import Recosting, RecostingStatus
 from apps.routing.models.routes import Route, RouteVersion, Strategy
 
 __all__ = [
+    "BudgetNotice",
     "CatalogueModel",
     "CatalogueProvider",
     "CatalogueVersion",

@@ -71,3 +71,22 @@ class UsageLimit(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class BudgetNotice(models.Model):
+    """What was last told of a budget that is counted for each of many: `name` is its counter without the span."""
+
+    name = models.CharField(max_length=300, primary_key=True)
+    organization = models.ForeignKey("orgs.Organization", on_delete=models.CASCADE, related_name="+")
+    span = models.CharField(max_length=20)
+    amount = models.BigIntegerField()
+    percent = models.PositiveSmallIntegerField()
+    told_at = models.DateTimeField(db_default=Now())
+
+    objects = OrganizationManager["BudgetNotice"]()
+
+    class Meta:
+        db_table = "budget_notices"
+
+    def __str__(self) -> str:
+        return self.name

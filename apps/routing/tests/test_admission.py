@@ -12,7 +12,7 @@ from apps.routing.edge.upstreams import EchoUpstream
 from apps.routing.edge.usage import Usage
 from brokle.edge.budgets import counter_of
 from brokle.edge.http import Request
-from brokle.edge.limits import Limiter
+from brokle.edge.limits import Limiter, WithoutRedis
 from brokle.edge.principal import KeyRecord, Principal
 from brokle.edge.resp import RedisLink
 from brokle.kernel.errors import Unavailable
@@ -63,9 +63,29 @@ async def test_a_soft_one_goes_on_counting(redis):
     assert await redis.ask("HGET", counter("lim_soft"), "spent") == b"%d" % (13 * DOLLAR)
 
 
-async def test_without_counters_a_soft_one_lets_through_and_a_hard_one_does_not():
-    nobody = Limiter(RedisLink("redis://127.0.0.1:1"))
+@pytest.mark.parametrize(
+    ("policy", "amount", "is_soft", "is_served"),
+    [
+        (WithoutRedis.BUDGETS_CLOSED, "usd", False, False),
+        (WithoutRedis.BUDGETS_CLOSED, "usd", True, True),
+        (WithoutRedis.BUDGETS_CLOSED, "requests", False, True),
+        (WithoutRedis.BUDGETS_CLOSED, "parallel", False, True),
+        (WithoutRedis.OPEN, "usd", False, True),
+        (WithoutRedis.CLOSED, "usd", True, False),
+        (WithoutRedis.CLOSED, "requests", False, False),
+        (WithoutRedis.CLOSED, "parallel", False, False),
+    ],
+)
+async def test_with_redis_stopped_the_setting_decides(redis, stop_redis, policy, amount, is_soft, is_served):
+    stop_redis()
+    plan = Plan([EchoUpstream("fast")])
+    plan.limits = [LimitRecord("lim_1", "each", "project", amount, 10_000_000, "day", is_soft=is_soft)]
+    admission = Admission(Limiter(redis, policy))
 
-    await Admission(nobody).take(call(), "", planned("lim_soft", is_soft=True), Estimate(10, 10))
-    with pytest.raises(Unavailable):
-        await Admission(nobody).take(call(), "", planned("lim_hard", is_soft=False), Estimate(10, 10))
+    if is_served:
+        await admission.take(call(), "", plan, Estimate(10, 10))
+        await admission.settle(Usage(input=10, output=10), 2 * DOLLAR)
+    else:
+        with pytest.raises(Unavailable, match="cannot be checked right now") as refused:
+            await admission.take(call(), "", plan, Estimate(10, 10))
+        assert refused.value.retry_after_s == 1

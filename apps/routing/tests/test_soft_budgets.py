@@ -93,14 +93,14 @@ def test_each_project_has_a_counter_of_a_budget_of_all(noor):
     spend(limit, noor.made.project.id, 5)
     one = budget(noor, name="u_1", subject="user", only="u_1")
     spend(one, "u_1", 10)
-    spend(budget(noor, name="each", subject="user"), "u_2", 10)
     tell_thresholds(now=NOON)
 
     assert sorted(told()) == [("monthly", 50), ("u_1", 100)]
 
 
-def test_without_counters_nobody_is_told(noor):
+def test_without_redis_nobody_is_told(noor, stop_redis):
     budget(noor)
+    stop_redis()
 
     assert tell_thresholds(now=NOON) == 0
     assert told() == []

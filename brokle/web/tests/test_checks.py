@@ -50,6 +50,8 @@ def test_a_well_set_public_installation_has_nothing_to_mend():
         ({"BROKLE_SIGNUP": "everybody"}, ["brokle.E012"]),
         ({"BROKLE_SIGNUP": "Invited", "BROKLE_EMAIL_VERIFICATION": "optional"}, []),
         ({"BROKLE_EMAIL_VERIFICATION": "yes"}, ["brokle.E012"]),
+        ({"BROKLE_LIMITS_WITHOUT_REDIS": "ajar"}, ["brokle.E012"]),
+        ({"BROKLE_LIMITS_WITHOUT_REDIS": "Closed"}, []),
         ({"BROKLE_GITHUB_CLIENT_ID": "x"}, ["brokle.W014"]),
         ({"BROKLE_GOOGLE_CLIENT_ID": "x", "BROKLE_GOOGLE_CLIENT_SECRET": "y"}, []),
         ({"BROKLE_SECRET_KEY": "short"}, ["brokle.W007"]),

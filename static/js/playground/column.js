@@ -1,4 +1,5 @@
 // One model's answer while it arrives, and what it took.
+import { spoken } from "./prompt.js";
 import { Refused, ask } from "./stream.js";
 
 export class Column {
@@ -14,6 +15,11 @@ export class Column {
 
   get answer() {
     return this.root.querySelector("[data-said]").textContent;
+  }
+
+  /** What it called, as the next request says it; a model that ended early may have said half of one. */
+  get asked() {
+    return [...this.calls.values()].map(({ id, name, given }) => ({ id, type: "function", function: { name, arguments: given } }));
   }
 
   /** After `begin`; ends by itself, by `stop`, or in words about what went wrong. */
@@ -36,7 +42,7 @@ export class Column {
   set state(name) {
     this.root.dataset.state = name;
     this.root.querySelector("[data-answer]").setAttribute("aria-busy", String(name === "waiting" || name === "running"));
-    this.root.querySelector("[data-take]").disabled = !(name === "done" && this.answer);
+    this.root.querySelector("[data-take]").disabled = !(name === "done" && (this.answer || this.calls.size));
   }
 
   stop() {
@@ -75,11 +81,12 @@ export class Column {
     this.show("first", duration(milliseconds));
   }
 
-  hearCall({ index, function: called = {} }) {
-    const known = this.calls.get(index) ?? { name: "", given: "", shown: this.addCall() };
+  hearCall({ index, id = "", function: called = {} }) {
+    const known = this.calls.get(index) ?? { id: "", name: "", given: "", shown: this.addCall() };
+    known.id ||= id;
     known.name += called.name ?? "";
     known.given += called.arguments ?? "";
-    known.shown.textContent = `${known.name}(${known.given})`;
+    known.shown.textContent = spoken(known.name, known.given);
     this.calls.set(index, known);
   }
 

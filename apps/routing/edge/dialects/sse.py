@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Final
 
 _BOUNDARY: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_LONGEST_BOUNDARY: Final = 4
 LARGEST_EVENT: Final = 8 * 1024 * 1024
 
 
@@ -12,32 +13,63 @@ class EventTooLarge(Exception):
     """One event without an end; nothing sensible follows."""
 
 
+class Gathered:
+    """Chunks until an event ends in them. However small they are, each byte is looked at and copied once."""
+
+    __slots__ = ("_pieces", "_size", "_tail")
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._tail = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """All that is whole by now, or nothing; an unfinished event waits for its end."""
+        seen = self._tail + chunk
+        end = end_of_events(seen)
+        if end < 0:
+            self._hold(chunk, seen)
+            return b""
+        cut = len(chunk) - len(seen) + end
+        block = chunk[:cut] if not self._pieces else b"".join((*self._pieces, chunk[:cut]))
+        self._forget()
+        if rest := chunk[cut:]:
+            self._hold(rest, rest)
+        return block
+
+    def finish(self) -> bytes:
+        """What stood at the end without its empty line."""
+        rest = b"".join(self._pieces)
+        self._forget()
+        return rest
+
+    def _hold(self, piece: bytes, seen: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+        self._tail = seen[-_LONGEST_BOUNDARY + 1 :]
+        if self._size > LARGEST_EVENT:
+            raise EventTooLarge
+
+    def _forget(self) -> None:
+        self._pieces.clear()
+        self._size, self._tail = 0, b""
+
+
 class Events:
     """Feeds on chunks, gives `(event, data)` of every event that is whole; comments are left out."""
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_gathered",)
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._gathered = Gathered()
 
     def feed(self, chunk: bytes) -> list[tuple[bytes, bytes]]:
-        data = self._rest + chunk
-        found = []
-        start = 0
-        for end in _BOUNDARY.finditer(data):
-            event = parsed(data[start : end.start()])
-            if event is not None:
-                found.append(event)
-            start = end.end()
-        self._rest = data[start:]
-        if len(self._rest) > LARGEST_EVENT:
-            raise EventTooLarge
-        return found
+        block = self._gathered.feed(chunk)
+        return [event for part in split_events(block) if (event := parsed(part)) is not None]
 
     def finish(self) -> list[tuple[bytes, bytes]]:
         """What stood at the end without its empty line."""
-        event = parsed(self._rest)
-        self._rest = b""
+        event = parsed(self._gathered.finish())
         return [] if event is None else [event]
 
 

@@ -9,9 +9,7 @@ import msgspec
 from apps.routing.edge.conversation import NO_JSON
 from apps.routing.edge.dialects.anthropic.wire import Reply, WireUsage
 from apps.routing.edge.dialects.sse import (
-    LARGEST_EVENT,
-    EventTooLarge,
-    end_of_events,
+    Gathered,
     payload_of,
     split_events,
     written,
@@ -43,12 +41,12 @@ _decode: Final = msgspec.json.Decoder(_Said).decode
 class Passage:
     """`metadata` makes the `brokle` object of what was used, once that is known; None leaves it out."""
 
-    __slots__ = ("_asked", "_is_finished", "_reported", "_rest", "events", "is_done", "is_failed", "metadata")
+    __slots__ = ("_asked", "_gathered", "_is_finished", "_reported", "events", "is_done", "is_failed", "metadata")
 
     def __init__(self, asked: str, metadata: Callable[[], bytes] | None) -> None:
         self._asked = asked
         self.metadata = metadata
-        self._rest = b""
+        self._gathered = Gathered()
         self._reported: WireUsage | None = None
         self._is_finished = False
         self.events = 0
@@ -66,14 +64,9 @@ class Passage:
 
     def feed(self, chunk: bytes) -> bytes:
         """What may go to the caller now; an unfinished event waits for its end."""
-        data = self._rest + chunk if self._rest else chunk
-        end = end_of_events(data)
-        if end < 0:
-            if len(data) > LARGEST_EVENT:
-                raise EventTooLarge
-            self._rest = data
+        block = self._gathered.feed(chunk)
+        if not block:
             return b""
-        block, self._rest = data[:end], data[end:]
         if not _MATTERS.search(block):
             self.events += block.count(_PIECE)
             return block

@@ -40,7 +40,7 @@ class Frames:
     __slots__ = ("_rest",)
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
 
     @property
     def is_empty(self) -> bool:
@@ -48,7 +48,8 @@ class Frames:
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """Raises Damaged or EventTooLarge; what was whole before it is given first, and the next call raises."""
-        data = self._rest + chunk if self._rest else chunk
+        data = self._rest
+        data += chunk
         found: list[Frame] = []
         start = 0
         try:
@@ -56,16 +57,16 @@ class Frames:
                 length, headers_length = _lengths(data, start)
                 if len(data) - start < length:
                     break
-                found.append(_frame(data[start : start + length], headers_length))
+                found.append(_frame(bytes(data[start : start + length]), headers_length))
                 start += length
         except (Damaged, EventTooLarge):
             if not found:
                 raise
-        self._rest = data[start:]
+        del data[:start]
         return found
 
 
-def _lengths(data: bytes, start: int) -> tuple[int, int]:
+def _lengths(data: bytearray, start: int) -> tuple[int, int]:
     """Believed only with their sum: a wrong length would have us wait for ever."""
     length, headers_length, told = _PRELUDE.unpack_from(data, start)
     if zlib.crc32(data[start : start + 8]) != told:

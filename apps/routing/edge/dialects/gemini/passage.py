@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from apps.routing.edge.dialects.gemini.wire import find_reply
-from apps.routing.edge.dialects.sse import LARGEST_EVENT, EventTooLarge, end_of_events, payload_of, split_events
+from apps.routing.edge.dialects.sse import Gathered, payload_of, split_events
 from apps.routing.edge.splice import with_last_member
 from apps.routing.edge.usage import Usage
 
@@ -23,12 +23,12 @@ class Passage:
     and what follows it wait for who does, or for the end.
     """
 
-    __slots__ = ("_held", "_last", "_open", "_rest", "events", "is_done", "is_failed", "metadata")
+    __slots__ = ("_gathered", "_held", "_last", "_open", "events", "is_done", "is_failed", "metadata")
 
     def __init__(self, count: int, metadata: Callable[[], bytes] | None) -> None:
         self.metadata = metadata
         self._open = count
-        self._rest = b""
+        self._gathered = Gathered()
         self._held = b""
         self._last: Usage | bytes | None = None
         self.events = 0
@@ -46,14 +46,9 @@ class Passage:
 
     def feed(self, chunk: bytes) -> bytes:
         """What may go to the caller now; an unfinished event waits for its end."""
-        data = self._rest + chunk if self._rest else chunk
-        end = end_of_events(data)
-        if end < 0:
-            if len(data) > LARGEST_EVENT:
-                raise EventTooLarge
-            self._rest = data
+        block = self._gathered.feed(chunk)
+        if not block:
             return b""
-        block, self._rest = data[:end], data[end:]
         out = b""
         for event in split_events(block):
             out += self._event(event)

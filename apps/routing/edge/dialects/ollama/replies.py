@@ -69,19 +69,23 @@ class Lines:
     __slots__ = ("_begun", "_calls", "_rest", "is_complete")
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._begun = False
         self._calls = 0
         self.is_complete = False
 
     def feed(self, chunk: bytes) -> list[Event]:
-        *lines, self._rest = (self._rest + chunk).split(_NEWLINE)
+        lines: list[bytes] = []
+        if _NEWLINE in chunk:
+            *lines, chunk = (bytes(self._rest) + chunk).split(_NEWLINE)
+            self._rest.clear()
+        self._rest += chunk
         if len(self._rest) > _LARGEST_LINE:
             raise msgspec.DecodeError("a line has no end")
         return [event for line in lines if line.strip() for event in self.read(line)]
 
     def finish(self) -> list[Event]:
-        rest, self._rest = self._rest, b""
+        rest, self._rest = bytes(self._rest), bytearray()
         return self.read(rest) if rest.strip() else []
 
     def read(self, line: bytes) -> list[Event]:

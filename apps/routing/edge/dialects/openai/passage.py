@@ -7,15 +7,7 @@ from typing import Final
 import msgspec
 
 from apps.routing.edge.dialects.openai.wire import DONE, find_reply
-from apps.routing.edge.dialects.sse import (
-    LARGEST_EVENT,
-    EventTooLarge,
-    end_of_event,
-    end_of_events,
-    payload_of,
-    split_events,
-    start_of_event,
-)
+from apps.routing.edge.dialects.sse import Gathered, end_of_event, payload_of, split_events, start_of_event
 from apps.routing.edge.splice import Renaming, joined, members_of, with_last_member
 from apps.routing.edge.usage import Usage
 
@@ -33,10 +25,10 @@ class Passage:
 
     __slots__ = (
         "_asked",
+        "_gathered",
         "_held",
         "_is_named",
         "_renaming",
-        "_rest",
         "_wants_usage",
         "events",
         "is_done",
@@ -52,7 +44,7 @@ class Passage:
         self.metadata = metadata
         self._renaming: Renaming | None = None
         self._is_named = False
-        self._rest = b""
+        self._gathered = Gathered()
         self._held = b""
         self.events = 0
         self.usage: Usage | None = None
@@ -60,14 +52,9 @@ class Passage:
 
     def feed(self, chunk: bytes) -> bytes:
         """What may go to the caller now; an unfinished event waits for its end."""
-        data = self._rest + chunk if self._rest else chunk
-        end = end_of_events(data)
-        if end < 0:
-            if len(data) > LARGEST_EVENT:
-                raise EventTooLarge
-            self._rest = data
+        block = self._gathered.feed(chunk)
+        if not block:
             return b""
-        block, self._rest = data[:end], data[end:]
         if not self._is_named and self.events < _LOOKED_AT:
             self._learn_name(block)
         return self._through(block)

@@ -10,7 +10,7 @@ from apps.routing.edge.conversation import NO_JSON
 from apps.routing.edge.dialects.responses.objects import error_of
 from apps.routing.edge.dialects.responses.output import Told
 from apps.routing.edge.dialects.responses.wire import Reply
-from apps.routing.edge.dialects.sse import LARGEST_EVENT, EventTooLarge, end_of_events, payload_of, split_events
+from apps.routing.edge.dialects.sse import Gathered, payload_of, split_events
 from apps.routing.edge.reply import Failed
 from apps.routing.edge.splice import Renaming, members_of, with_last_member
 from apps.routing.edge.usage import Usage
@@ -37,12 +37,12 @@ _decode_reply: Final = msgspec.json.Decoder(Reply).decode
 class Passage:
     """`metadata` makes the `brokle` object of what was used, once that is known; None leaves it out."""
 
-    __slots__ = ("_asked", "_begun", "_rest", "events", "is_done", "is_failed", "metadata", "number", "usage")
+    __slots__ = ("_asked", "_begun", "_gathered", "events", "is_done", "is_failed", "metadata", "number", "usage")
 
     def __init__(self, asked: str, metadata: Callable[[], bytes] | None) -> None:
         self._asked = asked
         self.metadata = metadata
-        self._rest = b""
+        self._gathered = Gathered()
         self._begun = b""
         self.number = 0
         self.events = 0
@@ -51,14 +51,9 @@ class Passage:
 
     def feed(self, chunk: bytes) -> bytes:
         """What may go to the caller now; an unfinished event waits for its end."""
-        data = self._rest + chunk if self._rest else chunk
-        end = end_of_events(data)
-        if end < 0:
-            if len(data) > LARGEST_EVENT:
-                raise EventTooLarge
-            self._rest = data
+        block = self._gathered.feed(chunk)
+        if not block:
             return b""
-        block, self._rest = data[:end], data[end:]
         if not _MATTERS.search(block):
             self._count(block)
             return block
