@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         raw = self.everything()
         headers = {name.lower(): value for name, value in self.headers.items()}
-        call = Call(self.path, headers, read_body(headers["content-type"], raw), raw)
+        call = Call(self.path, headers, read_body(headers.get("content-type", "application/json"), raw), raw)
         self.provider.calls.append(call)
         try:
             self.behaviour(call)(self, call)

@@ -1,5 +1,6 @@
 """One model of one provider, and the doors to it: a door is a key, with its connection written out once."""
 
+import math
 import random
 import re
 from collections.abc import AsyncIterator, Callable
@@ -7,9 +8,10 @@ from typing import Final, Protocol
 
 import msgspec
 
-from apps.routing.edge import echo
+from apps.routing.edge import echo, predictions
 from apps.routing.edge.book import CredentialRecord, ModelRecord, ProviderRecord, place_of_credential
 from apps.routing.edge.dialects.catalog import COMPATIBLE, dialect_of
+from apps.routing.edge.dialects.replicate.dialect import Replicate
 from apps.routing.edge.dialects.responses.wire import RESPONSES
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import Format
@@ -23,6 +25,8 @@ from brokle.kernel.errors import Unavailable
 from brokle.kernel.sealing import Sealer
 
 _TARGETS_MAX: Final = 256
+_SHORTEST_S: Final = 5
+"""No prediction may be told to end sooner."""
 _RESPONSES: Final = "responses"
 _YES: Final = "yes"
 _NO_ADDRESS: Final = frozenset({404, 405, 501})
@@ -88,10 +92,14 @@ class Door:
                 del self._targets[next(iter(self._targets))]
         return found
 
-    async def call(self, method: str, url: str, limits: Limits) -> Answer:
-        """Something else than the question to a model, with this key."""
+    async def call(
+        self, method: str, url: str, limits: Limits, headers: Pairs = (), *, shows_key: bool = True
+    ) -> Answer:
+        """Something else than the question to a model, with this key or without any."""
+        if not shows_key:
+            return await self._egress.prepare(method, url, _JSON).open(None, headers, limits=limits)
         signed = await self.signer.headers(url, b"") if self.signer is not None else ()
-        return await self._egress.prepare(method, url, self._headers).open(None, signed, limits=limits)
+        return await self._egress.prepare(method, url, self._headers).open(None, (*headers, *signed), limits=limits)
 
 
 class Upstream:
@@ -144,6 +152,11 @@ class Upstream:
         return self.dialect.speaks(spoken.name) and (spoken.operation != _RESPONSES or self.serves_responses)
 
     @property
+    def is_polled(self) -> bool:
+        """Whether an answer is asked for again and again, while nothing comes that a caller could read."""
+        return False
+
+    @property
     def keeps_answers(self) -> bool:
         """Of a server of somebody's own only when that was said."""
         return self._is_sure and self.serves_responses and self.dialect.speaks(RESPONSES)
@@ -174,6 +187,25 @@ class Upstream:
             return await door.target(url, headers).open(body, limits=limits)
         signed = await door.signer.headers(url, body if isinstance(body, bytes) else b"")
         return await door.target(url, headers).open(body, signed, limits=limits)
+
+
+class PredictionUpstream(Upstream):
+    """Whose first answer is a promise; it ends with the deadline of the call, also where we end before it."""
+
+    __slots__ = ()
+
+    @property
+    def is_polled(self) -> bool:
+        return True
+
+    async def open(
+        self, door: Door, operation: str, body: Body, limits: Limits, *, is_stream: bool, headers: Pairs = ()
+    ) -> Answer:
+        url = self.dialect.address(self.base_url, operation, self.model, self.options, is_stream=is_stream)
+        bound = (("cancel-after", f"{max(_SHORTEST_S, math.ceil(limits.total_s))}s"),)
+        target = door.target(url, headers if is_stream else (*headers, *predictions.WAIT))
+        asking = target.open(body, bound, limits=limits)
+        return await predictions.followed(asking, door, self.base_url, limits, is_stream=is_stream)
 
 
 _ECHO: Final = ProviderRecord("", "echo", "echo", "")
@@ -245,7 +277,8 @@ class Workshop:
     def upstream(self, provider: ProviderRecord, model: ModelRecord, doors: list[Door]) -> Upstream:
         name = f"{provider.provider_id}/{model.upstream}"
         breaker, measure = self._breakers.breaker(name), self._measures.measure(name)
-        return Upstream(provider, model, doors, breaker, measure)
+        kind = PredictionUpstream if isinstance(dialect_of(provider.dialect), Replicate) else Upstream
+        return kind(provider, model, doors, breaker, measure)
 
     def _secret(self, credential: CredentialRecord) -> str:
         if not credential.sealed or self._sealer is None:

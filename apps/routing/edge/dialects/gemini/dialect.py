@@ -12,6 +12,7 @@ from apps.routing.edge.dialects.gemini.embeddings import GeminiEmbedder
 from apps.routing.edge.dialects.gemini.generate import COUNT, GENERATE, CountFormat, GenerateFormat
 from apps.routing.edge.dialects.gemini.streams import GenerateReader
 from apps.routing.edge.dialects.gemini.wire import refusal_of
+from apps.routing.edge.dialects.pictures import Painter
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import CHAT, Reader
 from apps.routing.edge.reply import Failed, WholeReply
@@ -54,6 +55,9 @@ class Gemini:
 
     def embedder(self) -> Embedder | None:
         return GeminiEmbedder()
+
+    def painter(self) -> Painter | None:
+        return None
 
     def read_whole(self, body: bytes) -> WholeReply:
         return replies.read_whole(body)
