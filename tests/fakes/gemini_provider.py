@@ -68,6 +68,10 @@ class _Embedding(BaseModel):
     output_dimensionality: int | None = None
 
 
+class _Single(_Embedding):
+    model: str | None = None
+
+
 class _Embeddings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -257,6 +261,14 @@ def _embed(call: Call, model: str) -> Callable[[Handler, Call], None]:
     return lambda handler, _: handler.answer(200, json.dumps(body).encode())
 
 
+def _embed_one(call: Call, model: str) -> Callable[[Handler, Call], None]:
+    said = _Single.model_validate_json(call.raw)
+    if said.model not in {None, f"models/{model}"}:
+        raise _Refused("model of the request and of the address differ")
+    body = {"embedding": {"values": VECTOR[: said.output_dimensionality or len(VECTOR)]}}
+    return lambda handler, _: handler.answer(200, json.dumps(body).encode())
+
+
 def _predict(call: Call, model: str) -> Callable[[Handler, Call], None]:
     """Embeddings as Google's cloud has them."""
     said = _Predicted.model_validate_json(call.raw)
@@ -271,6 +283,7 @@ _VERBS: dict[str, Callable[[Call, str], Callable[[Handler, Call], None]]] = {
     "streamGenerateContent": _stream,
     "countTokens": _count,
     "batchEmbedContents": _embed,
+    "embedContent": _embed_one,
     "predict": _predict,
 }
 

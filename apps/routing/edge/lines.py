@@ -7,6 +7,8 @@ import msgspec
 
 from apps.routing.edge.asks import Ask
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedding
+from apps.routing.edge.dialects.gemini.embed import MANY, ONE, EmbeddingOfContents
+from apps.routing.edge.dialects.openai.embeddings import OpenAIEmbedder
 from apps.routing.edge.dialects.pictures import PICTURES, Drawing
 from apps.routing.edge.dialects.speech import CHAT, CannotExpress, Dialect, Format, Stream, Writer
 from apps.routing.edge.reply import Event, Failed, Finished, Used, WholeReply
@@ -34,7 +36,7 @@ class Line:
         self._upstream = upstream
         self.is_relay = upstream.speaks(spoken)
         self._one_shot = None if self.is_relay else _one_shot(spoken.operation, upstream.dialect, ask.model)
-        self.operation = spoken.operation if self.is_relay or self._one_shot else CHAT
+        self.operation = spoken.operation if self.is_relay else self._one_shot.operation if self._one_shot else CHAT
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -57,7 +59,8 @@ class Line:
             title, drops = self._upstream.dialect.title, self._ask.controls.drops_unsupported
             if self._ask.is_stream:
                 raise CannotExpress("stream", title)
-            return self._one_shot.write(self._ask.body, self._upstream.model, title, drops_unsupported=drops)
+            body = self._one_shot.write(self._ask.body, self._upstream.model, title, drops_unsupported=drops)
+            return self._upstream.dialect.fitted(body, self.operation, self._ask)
         if self._format.operation not in _CONVERSATIONS:
             raise CannotExpress(self._format.endpoint, self._upstream.dialect.title)
         return self._upstream.dialect.write_request(self._ask.conversation(), self._upstream.model)
@@ -108,8 +111,11 @@ class Line:
         return self._format.write_whole(reply, self._ask), usage
 
 
-def _one_shot(operation: str, dialect: Dialect, asked: str) -> Embedding | Drawing | None:
-    """Where a provider has a form of its own for what is no conversation."""
+def _one_shot(operation: str, dialect: Dialect, asked: str) -> Embedding | EmbeddingOfContents | Drawing | None:
+    """Where a provider has a form of its own for what is no conversation, or a caller has."""
+    if operation in {ONE, MANY}:
+        found = dialect.embedder() or (OpenAIEmbedder() if dialect.speaks(f"openai.{EMBEDDINGS}") else None)
+        return None if found is None else EmbeddingOfContents(found, operation)
     if operation == EMBEDDINGS and (embedder := dialect.embedder()) is not None:
         return Embedding(embedder, asked)
     if operation == PICTURES and (painter := dialect.painter()) is not None:

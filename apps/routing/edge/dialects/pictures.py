@@ -46,6 +46,8 @@ class Painter(Protocol):
 class Drawing:
     """One caller's wish, said to one provider and answered as OpenAI would."""
 
+    operation = PICTURES
+
     __slots__ = ("_painter",)
 
     def __init__(self, painter: Painter) -> None:

@@ -8,6 +8,7 @@ from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedder
 from apps.routing.edge.dialects.gemini import conversations, replies
+from apps.routing.edge.dialects.gemini.embed import BATCH_EMBED, EMBED, MANY, ONE
 from apps.routing.edge.dialects.gemini.embeddings import GeminiEmbedder
 from apps.routing.edge.dialects.gemini.generate import COUNT, GENERATE, CountFormat, GenerateFormat
 from apps.routing.edge.dialects.gemini.streams import GenerateReader
@@ -22,9 +23,11 @@ VERBS: Final = {
     CHAT: "generateContent",
     GenerateFormat.operation: "generateContent",
     CountFormat.operation: "countTokens",
-    EMBEDDINGS: "batchEmbedContents",
+    EMBEDDINGS: MANY,
+    MANY: MANY,
+    ONE: ONE,
 }
-_FORMATS: Final = frozenset({GENERATE, COUNT})
+_FORMATS: Final = frozenset({GENERATE, COUNT, EMBED, BATCH_EMBED})
 _VERSIONS: Final = ("/v1beta", "/v1")
 
 
