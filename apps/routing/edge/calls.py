@@ -16,6 +16,7 @@ from apps.routing.edge.dialects.speech import Format, Stream
 from apps.routing.edge.dialects.sse import EventTooLarge
 from apps.routing.edge.keep_alive import KeepAlive
 from apps.routing.edge.mirrors import Mirrors, Unheard
+from apps.routing.edge.own_keys import find_own_keys
 from apps.routing.edge.plan import ModelNotFound, Plan
 from apps.routing.edge.reply import Failed
 from apps.routing.edge.splice import with_last_member
@@ -101,6 +102,7 @@ class Switchboard:
         principal = request.principal
         book = self._books.of(principal.project_id)
         plan = book.plan(name, lambda: ask.facts(principal, spoken.endpoint, BYTES_PER_TOKEN))
+        plan.own_keys = find_own_keys(request, book)
         if ask.controls.timeout_s is not None:
             plan.timeout_s = min(plan.timeout_s, ask.controls.timeout_s)
         return plan

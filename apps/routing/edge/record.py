@@ -34,6 +34,8 @@ class RequestRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     reasoning_tokens: int = 0
     cost_usd_nanos: int = 0
     price_version: str = ""
+    is_own_key: bool = False
+    """Whether the caller brought the provider's key, and so pays the provider alone."""
     ttft_ms: float = 0.0
     overhead_ms: float = 0.0
     user_id: str = ""
@@ -64,12 +66,14 @@ class AttemptRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     cost_usd_nanos: int = 0
 
 
+KEPT = frozenset({"responses.retrieve", "responses.delete", "responses.input_items"})
+"""Calls about an answer that was given, and paid, before."""
 encode = msgspec.json.Encoder().encode
 
 
 def meter(record: dict[str, Any]) -> dict[str, Any] | None:
-    """One request is one unit; refused ones are nobody's to pay."""
-    if record["status"] >= 400:
+    """One request is one unit; refused ones are nobody's to pay, nor is looking at what was paid."""
+    if record["status"] >= 400 or record["endpoint"] in KEPT:
         return None
     return {
         "id": record["request_id"],
@@ -80,6 +84,7 @@ def meter(record: dict[str, Any]) -> dict[str, Any] | None:
         "meter": "gateway.requests",
         "quantity": 1,
         "cost_usd_nanos": record.get("cost_usd_nanos", 0),
+        "is_own_key": record.get("is_own_key", False),
         "subject": record["model"],
         "at": record["at"],
     }

@@ -3,7 +3,8 @@
 import math
 import random
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
@@ -15,13 +16,14 @@ from apps.routing.edge.dialects.replicate.dialect import Replicate
 from apps.routing.edge.dialects.responses.wire import RESPONSES
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import Format
+from apps.routing.edge.dialects.tokens import Tokens
 from apps.routing.edge.echo_script import script_of
 from apps.routing.edge.measures import Measure, MeasureBoard
 from apps.routing.edge.prices import FREE
 from brokle.edge.egress import EgressClient, Limits
 from brokle.edge.egress import Target as EgressTarget
 from brokle.edge.egress.breaker import Breaker, BreakerBoard
-from brokle.kernel.errors import Unavailable
+from brokle.kernel.errors import BadRequest, Unavailable
 from brokle.kernel.sealing import Sealer
 
 _TARGETS_MAX: Final = 256
@@ -98,12 +100,15 @@ class Door:
         """Something else than the question to a model, with this key or without any."""
         if not shows_key:
             return await self._egress.prepare(method, url, _JSON).open(None, headers, limits=limits)
-        signed = await self.signer.headers(url, b"") if self.signer is not None else ()
+        signed = await self.signer.headers(url, b"", method=method) if self.signer is not None else ()
         return await self._egress.prepare(method, url, self._headers).open(None, (*headers, *signed), limits=limits)
 
 
 class Upstream:
+    """`cut` makes a door for a key that a caller brought."""
+
     __slots__ = (
+        "_cut",
         "_is_sure",
         "base_url",
         "breaker",
@@ -128,7 +133,9 @@ class Upstream:
         doors: list[Door],
         breaker: Breaker | None,
         measure: Measure,
+        cut: Callable[[str], Door] | None = None,
     ) -> None:
+        self._cut = cut
         self.provider = record.name
         self.dialect = dialect_of(record.dialect, model.upstream)
         self.base_url = record.base_url.rstrip("/")
@@ -178,6 +185,13 @@ class Upstream:
             return usable
         shuffled = sorted(usable, key=lambda door: random.random() ** (1 / max(1, door.weight)), reverse=True)  # noqa: S311 - spreads load
         return sorted(shuffled, key=lambda door: door.rests_until > now)
+
+    def doors_for(self, own_keys: Mapping[str, str], environment_id: str, now: float) -> list[Door]:
+        """With a key that the caller brought for this provider there is no other door. Raises BadRequest."""
+        own = own_keys.get(self.provider)
+        if own is None or self._cut is None:
+            return self.doors_of(environment_id, now)
+        return [self._cut(own)]
 
     async def open(
         self, door: Door, operation: str, body: Body, limits: Limits, *, is_stream: bool, headers: Pairs = ()
@@ -264,21 +278,27 @@ class Workshop:
         )
 
     def doors(self, provider: ProviderRecord) -> list[Door]:
+        credentials = provider.credentials or [OPEN_TO_ALL]
+        return [self._door(provider, credential, self._secret(credential)) for credential in credentials]
+
+    def _door(self, provider: ProviderRecord, credential: CredentialRecord, secret: str) -> Door:
         assert self._egress is not None  # noqa: S101 - whoever plans only makes no doors
         dialect = dialect_of(provider.dialect)
-        doors = []
-        for credential in provider.credentials or [OPEN_TO_ALL]:
-            secret = self._secret(credential)
-            headers = {**_JSON, **dialect.headers(secret, {"auth": provider.auth, **provider.options})}
-            signer = dialect.signer(secret, provider.options, self._egress)
-            doors.append(Door(credential, secret, self._egress, headers, signer))
-        return doors
+        headers = {**_JSON, **dialect.headers(secret, {"auth": provider.auth, **provider.options})}
+        return Door(credential, secret, self._egress, headers, dialect.signer(secret, provider.options, self._egress))
+
+    def _own_door(self, provider: ProviderRecord, secret: str) -> Door:
+        """For one call. What would have to be given elsewhere for a token is not: it goes to the provider alone."""
+        door = self._door(provider, OPEN_TO_ALL, secret)
+        if isinstance(door.signer, Tokens):
+            raise BadRequest("A key that a caller brings is sent as it is; bring the token instead of what fetches one")
+        return door
 
     def upstream(self, provider: ProviderRecord, model: ModelRecord, doors: list[Door]) -> Upstream:
         name = f"{provider.provider_id}/{model.upstream}"
         breaker, measure = self._breakers.breaker(name), self._measures.measure(name)
         kind = PredictionUpstream if isinstance(dialect_of(provider.dialect), Replicate) else Upstream
-        return kind(provider, model, doors, breaker, measure)
+        return kind(provider, model, doors, breaker, measure, partial(self._own_door, provider))
 
     def _secret(self, credential: CredentialRecord) -> str:
         if not credential.sealed or self._sealer is None:

@@ -3,6 +3,7 @@ from apps.routing.models.limits import Measured, Subject, UsageLimit, Window
 from apps.routing.models.providers import Credential, DataKey, Owner, Provider, ProviderModel
 from apps.routing.models.recostings import Recosting, RecostingStatus
 from apps.routing.models.routes import Route, RouteVersion, Strategy
+from apps.routing.models.settings import GatewaySettings
 
 __all__ = [
     "CatalogueModel",
@@ -10,6 +11,7 @@ __all__ = [
     "CatalogueVersion",
     "Credential",
     "DataKey",
+    "GatewaySettings",
     "ListPrice",
     "Measured",
     "Owner",

@@ -43,6 +43,7 @@ _MODELS = (
     "tool-caller",
     "too-short",
     "wordy",
+    "tells-the-key",
 )
 
 
@@ -61,6 +62,7 @@ routes:
   - {name: any-claude, targets: [{model: claude/claude-overloaded}, {model: claude/claude-sonnet-4-5}]}
   - {name: claude-or-gpt, targets: [{model: claude/claude-cut-at-once}, {model: mock/gpt-4o-mini}]}
   - {name: gpt-or-claude, targets: [{model: mock/broken}, {model: claude/claude-sonnet-4-5}]}
+  - {name: wrong-key-or-gpt, targets: [{model: google-wrong-key/gemini-2.5-flash}, {model: mock/gpt-4o-mini}]}
   - {name: gemini-or-gpt, targets: [{model: google/gemini-overloaded}, {model: mock/gpt-4o-mini}]}
   - {name: gpt-or-claude-answers, targets: [{model: gpt/gpt-limited}, {model: claude/claude-sonnet-4-5}]}
   - {name: safe-azure, fallback_on: [content_policy], targets: [{model: azure/strict}, {model: mock/gpt-4o-mini}]}
@@ -79,6 +81,13 @@ def _of_google(gemini_url: str) -> str:
     api_key: {GEMINI_KEY}
     models:
 {geminis}
+  - name: google-two-keys
+    kind: gemini
+    base_url: {gemini_url}
+    api_keys: [{{value: AIza-wrong, weight: 1000000}}, {{value: {GEMINI_KEY}, weight: 1}}]
+    models:
+{geminis}
+  - {{name: google-wrong-key, kind: gemini, base_url: "{gemini_url}", api_key: AIza-wrong}}
   - name: google-v1beta
     kind: gemini
     base_url: {gemini_url}/v1beta
