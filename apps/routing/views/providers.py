@@ -118,7 +118,7 @@ def provider_new(request: HttpRequest, organization: str) -> HttpResponse:
     if facts is None:
         return page(request, "routing/provider-choose.html", {**context, **_found(place, request.GET.get("q", ""))})
     form = NewProviderForm(
-        request.POST or None, base_url=facts.base_url, initial={"name": kind, "base_url": facts.base_url}
+        request.POST or None, base_url=facts.base_url, kind=kind, initial={"name": kind, "base_url": facts.base_url}
     )
     if not standing.may("providers.manage"):
         del form.fields["for_all_projects"]
@@ -137,7 +137,10 @@ def provider_new(request: HttpRequest, organization: str) -> HttpResponse:
 def provider_detail(request: HttpRequest, organization: str, provider_id: str) -> HttpResponse:
     place, provider, may_manage = stand_at(request, organization, provider_id, "providers.read")
     form = ProviderForm(
-        request.POST or None, base_url=_template_of(request, provider), initial=ProviderForm.facts_of(provider)
+        request.POST or None,
+        base_url=_template_of(request, provider),
+        kind=provider.kind,
+        initial=ProviderForm.facts_of(provider),
     )
     if request.method == "POST":
         demand_manage(may_manage)
@@ -216,7 +219,7 @@ def detail_page(
     here = Q(environment=None) | Q(environment_id=place.environment_id)
     finding: Finding | None = more.pop("finding", None)
     forms = {
-        "form": ProviderForm(base_url=provider.base_url, initial=ProviderForm.facts_of(provider)),
+        "form": ProviderForm(base_url=provider.base_url, kind=provider.kind, initial=ProviderForm.facts_of(provider)),
         "credential_form": CredentialForm(prefix="credential"),
         "model_form": ProviderModelForm(prefix="model"),
         **{name: form for name, form in more.items() if name.endswith("form")},

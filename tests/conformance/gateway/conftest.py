@@ -84,7 +84,7 @@ def _of_google(gemini_url: str) -> str:
   - name: google-two-keys
     kind: gemini
     base_url: {gemini_url}
-    api_keys: [{{value: AIza-wrong, weight: 1000000}}, {{value: {GEMINI_KEY}, weight: 1}}]
+    api_keys: [{{value: AIza-wrong, weight: 10000}}, {{value: {GEMINI_KEY}, weight: 1}}]
     models:
 {geminis}
   - {{name: google-wrong-key, kind: gemini, base_url: "{gemini_url}", api_key: AIza-wrong}}
