@@ -5,7 +5,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.routing.models import Provider, ProviderModel, UsageLimit
-from apps.routing.selectors.providers import places_in
+from apps.routing.selectors.options import Option, options_of
 
 _CODE = {"dir": "ltr", "autocomplete": "off", "spellcheck": "false"}
 _AUTO = {"dir": "auto", "autocomplete": "off"}
@@ -23,6 +23,14 @@ def _secret_field(label: Any, *, is_required: bool = True) -> forms.CharField:
     )
 
 
+def _option_field(option: Option, value: str) -> forms.Field:
+    told = {"label": _(option.title) if option.title else option.name, "required": option.is_needed, "initial": value}
+    told["help_text"] = _(option.meaning) if option.meaning else ""
+    if option.choices:
+        return forms.ChoiceField(choices=[(key, _(title)) for key, title in option.choices], **told)
+    return forms.CharField(max_length=120, widget=forms.TextInput(attrs=_CODE), **told)
+
+
 class _ProviderFields(forms.Form):
     name = forms.RegexField(
         r"^[a-z0-9][a-z0-9._-]{0,59}$",
@@ -32,23 +40,24 @@ class _ProviderFields(forms.Form):
     )
     base_url = forms.CharField(label=_("Address"), max_length=500, widget=forms.TextInput(attrs=_CODE))
 
-    def __init__(self, *given: Any, base_url: str, **more: Any) -> None:
-        """What an address leaves open, such as a region, is asked for."""
+    def __init__(self, *given: Any, base_url: str, kind: str, **more: Any) -> None:
+        """What an address leaves open, such as a region, is asked for, and what such a provider may be told beside."""
         super().__init__(*given, **more)
-        self.places = places_in(base_url)
+        self.asked = options_of(kind, base_url)
         options = (self.initial or {}).get("options", {})
-        for place in self.places:
-            self.fields[f"option_{place}"] = forms.CharField(
-                label=place, max_length=120, initial=options.get(place, ""), widget=forms.TextInput(attrs=_CODE)
-            )
+        for option in self.asked:
+            self.fields[f"option_{option.name}"] = _option_field(option, options.get(option.name, ""))
 
     @property
     def option_fields(self) -> list[Any]:
-        return [self[f"option_{place}"] for place in self.places]
+        """Those without a title of ours are called as the address calls them."""
+        return [(self[f"option_{option.name}"], "" if option.title else option.name) for option in self.asked]
 
     def options(self, known: dict[str, str] | None = None) -> dict[str, str]:
-        said = {place: self.cleaned_data[f"option_{place}"] for place in self.places}
-        return {**(known or {}), **said}
+        """What was emptied is told no more; what the form does not ask for stays."""
+        said = {option.name: self.cleaned_data[f"option_{option.name}"] for option in self.asked}
+        rest = {name: value for name, value in (known or {}).items() if name not in said}
+        return rest | {name: value for name, value in said.items() if value}
 
 
 class NewProviderForm(_ProviderFields):

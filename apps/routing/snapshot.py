@@ -19,11 +19,21 @@ from apps.routing.edge.book import (
 )
 from apps.routing.edge.catalogue import OBJECT
 from apps.routing.edge.prices import FREE
-from apps.routing.models import CatalogueVersion, Credential, Provider, ProviderModel, Route, RouteVersion, UsageLimit
+from apps.routing.models import (
+    CatalogueVersion,
+    Credential,
+    GatewaySettings,
+    Provider,
+    ProviderModel,
+    Route,
+    RouteVersion,
+    UsageLimit,
+)
 from apps.routing.selectors.credentials import sealed_for_edge
 from apps.routing.selectors.limits import limits_at
 from apps.routing.selectors.price_list import price_of_usd
 from apps.routing.selectors.providers import address_of, auth_of, dialect_of, endpoints_of
+from apps.routing.selectors.settings import settings_of
 
 _SETTINGS = ("sticky", "fallback_on", "shadow", "hedge_after_ms")
 
@@ -38,6 +48,7 @@ def compile_books() -> Iterator[tuple[str, bytes]]:
     providing = set(Provider.objects.across_organizations().values_list("organization_id", flat=True))
     routed = set(Route.objects.across_organizations().values_list("project_id", flat=True))
     limited = set(UsageLimit.objects.across_organizations().values_list("organization_id", flat=True))
+    routed |= set(GatewaySettings.objects.across_organizations().values_list("project_id", flat=True))
     for organization_id, project_id in orgs.list_projects_everywhere():
         if organization_id not in providing | limited and project_id not in routed:
             continue
@@ -62,7 +73,10 @@ def _book(organization_id: str, project_id: str) -> bytes | None:
     providers = [_provider(provider) for provider in _providers(organization_id, project_id)]
     routes = [_route(route) for route in _routes(organization_id, project_id)]
     limits = [_limit(limit) for limit in limits_at(organization_id, project_id=project_id).order_by("id")]
-    return encode_book(BookRecord(project_id, providers, routes, limits)) if providers or routes or limits else None
+    allows = settings_of(organization_id, project_id=project_id).allows_own_keys
+    if not (providers or routes or limits or allows):
+        return None
+    return encode_book(BookRecord(project_id, providers, routes, limits, allows_own_keys=allows))
 
 
 def _providers(organization_id: str, project_id: str) -> QuerySet[Provider]:

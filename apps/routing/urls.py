@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.routing.endpoints import catalogue, credentials, limits, models, providers, recosting, routes
+from apps.routing.endpoints import catalogue, credentials, limits, models, providers, recosting, routes, settings
 from apps.routing.views import credentials as credential_pages
 from apps.routing.views import limits as limit_pages
 from apps.routing.views import models as model_pages
@@ -62,12 +62,18 @@ urlpatterns = [
     path(f"{_ROUTE}/versions/<int:number>", Versions.as_view({"get": "retrieve"}), name="api-route-version"),
     path("api/v1/limits", limits.LimitEndpoints.as_view(_LIST), name="api-limits"),
     path("api/v1/limits/<id:limit_id>", limits.LimitEndpoints.as_view(_ITEM), name="api-limit"),
+    path(
+        "api/v1/gateway/settings",
+        settings.GatewaySettingsEndpoints.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="api-gateway-settings",
+    ),
     path("api/v1/recostings", Recostings.as_view(_LIST), name="api-recostings"),
     path("api/v1/recostings/<id:recosting_id>", Recostings.as_view({"get": "retrieve"}), name="api-recosting"),
     path("<slug:organization>/", overview.overview, name="overview"),
     path("<slug:organization>/requests", request_pages.request_list, name="requests"),
     path("<slug:organization>/requests/<id:request_id>", request_pages.request_detail, name="request"),
     path("<slug:organization>/providers", provider_pages.provider_list, name="providers"),
+    path("<slug:organization>/providers/own-keys", provider_pages.own_keys, name="own-keys"),
     path("<slug:organization>/providers/new", provider_pages.provider_new, name="provider-new"),
     path(_PROVIDER_PAGE, provider_pages.provider_detail, name="provider"),
     path(f"{_PROVIDER_PAGE}/test", provider_pages.provider_test, name="provider-test"),

@@ -109,9 +109,12 @@ _USAGE_COLUMNS = (
     "meter",
     "quantity",
     "cost_usd_nanos",
+    "is_own_key",
     "subject",
     "at",
 )
+_USUAL = {"is_own_key": False}
+"""What a room leaves out."""
 _USAGE_INSERT = (
     f"INSERT INTO usage_record ({', '.join(_USAGE_COLUMNS)}) "  # noqa: S608 - a constant list of columns
     f"VALUES ({', '.join(f'%({name})s' for name in _USAGE_COLUMNS)}) ON CONFLICT (id) DO NOTHING"
@@ -137,7 +140,8 @@ class UsageSink:
 
         meter = self._usages[kind].meter
         try:
-            rows = [row for payload in payloads if (row := meter(msgspec.json.decode(payload))) is not None]
+            found = (meter(msgspec.json.decode(payload)) for payload in payloads)
+            rows = [{**_USUAL, **row} for row in found if row is not None]
         except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             raise RecordsRejected(f"{type(error).__name__}: {error}"[:300]) from error
         if not rows:

@@ -84,7 +84,10 @@ class AuditEntry(models.Model):
 
 
 class UsageRecord(models.Model):
-    """What a call used and cost; inserted by the shipper, idempotent by id; billing rates it."""
+    """What a call used and cost; inserted by the shipper, idempotent by id; billing rates it.
+
+    `is_own_key`: the caller brought the provider's key, so that its cost is nobody's here to pay.
+    """
 
     id = models.CharField(max_length=40, primary_key=True)
     organization_id = models.CharField(max_length=40)
@@ -94,6 +97,7 @@ class UsageRecord(models.Model):
     meter = models.CharField(max_length=60)
     quantity = models.BigIntegerField()
     cost_usd_nanos = models.BigIntegerField(default=0)
+    is_own_key = models.BooleanField(default=False, db_default=False)
     subject = models.CharField(max_length=200, blank=True)
     at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now())

@@ -12,6 +12,12 @@ _CONNECT = """curl {base}/api/v1/providers \\
   -H "Content-Type: application/json" \\
   -d '{{"name": "openai", "kind": "openai", "api_key": "sk-…"}}'"""
 
+_OWN_KEY = """curl {base}/v1/chat/completions \\
+  -H "Authorization: Bearer {key}" \\
+  -H "x-brokle-provider-key: {provider}=sk-…" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"model": "{provider}/gpt-4o-mini", "messages": [{{"role": "user", "content": "Hello"}}]}}'"""
+
 _ROUTE = """curl {base}/api/v1/routes \\
   -H "Authorization: Bearer {key}" \\
   -H "Content-Type: application/json" \\
@@ -54,6 +60,11 @@ def chat_command(base_url: str, key: str, model: str = "echo/fast") -> str:
 def connect_command(base_url: str, key: str) -> str:
     """Connects a provider."""
     return _CONNECT.format(base=base_url.rstrip("/"), key=key)
+
+
+def own_key_command(base_url: str, key: str, provider: str = "openai") -> str:
+    """Brings a key of the caller's own to one call."""
+    return _OWN_KEY.format(base=base_url.rstrip("/"), key=key, provider=provider)
 
 
 def route_command(base_url: str, key: str) -> str:

@@ -68,6 +68,10 @@ class _Embedding(BaseModel):
     output_dimensionality: int | None = None
 
 
+class _Single(_Embedding):
+    model: str | None = None
+
+
 class _Embeddings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -214,7 +218,7 @@ class _Handler(Handler):
         if in_cloud and not call.headers.get("authorization", "").startswith("Bearer token-"):
             return refuse(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
         if not in_cloud and call.headers.get("x-goog-api-key") != KEY:
-            return refuse(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.")
+            return _refuse_key
         model, verb = model_of(call)
         if model not in MODELS or verb not in _VERBS:
             return refuse(404, "NOT_FOUND", f"models/{model} is not found for API version v1beta")
@@ -257,6 +261,14 @@ def _embed(call: Call, model: str) -> Callable[[Handler, Call], None]:
     return lambda handler, _: handler.answer(200, json.dumps(body).encode())
 
 
+def _embed_one(call: Call, model: str) -> Callable[[Handler, Call], None]:
+    said = _Single.model_validate_json(call.raw)
+    if said.model not in {None, f"models/{model}"}:
+        raise _Refused("model of the request and of the address differ")
+    body = {"embedding": {"values": VECTOR[: said.output_dimensionality or len(VECTOR)]}}
+    return lambda handler, _: handler.answer(200, json.dumps(body).encode())
+
+
 def _predict(call: Call, model: str) -> Callable[[Handler, Call], None]:
     """Embeddings as Google's cloud has them."""
     said = _Predicted.model_validate_json(call.raw)
@@ -271,6 +283,7 @@ _VERBS: dict[str, Callable[[Call, str], Callable[[Handler, Call], None]]] = {
     "streamGenerateContent": _stream,
     "countTokens": _count,
     "batchEmbedContents": _embed,
+    "embedContent": _embed_one,
     "predict": _predict,
 }
 
@@ -278,6 +291,14 @@ _VERBS: dict[str, Callable[[Call, str], Callable[[Handler, Call], None]]] = {
 def refuse(code: int, status: str, text: str, **headers: str) -> Callable[[Handler, Call], None]:
     said = {"error": {"code": code, "message": text, "status": status, "details": []}}
     return lambda handler, _: handler.answer(code, json.dumps(said).encode(), **headers)
+
+
+def _refuse_key(handler: Handler, call: Call) -> None:
+    """A key that is none has the status of a wrong request."""
+    reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+    words = "API key not valid. Please pass a valid API key."
+    said = {"error": {"code": 400, "message": words, "status": "INVALID_ARGUMENT", "details": [reason]}}
+    handler.answer(400, json.dumps(said).encode())
 
 
 def _piece(text: str) -> dict[str, Any]:

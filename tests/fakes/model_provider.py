@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         raw = self.everything()
         headers = {name.lower(): value for name, value in self.headers.items()}
-        call = Call(self.path, headers, read_body(headers["content-type"], raw), raw)
+        call = Call(self.path, headers, read_body(headers.get("content-type", "application/json"), raw), raw)
         self.provider.calls.append(call)
         try:
             self.behaviour(call)(self, call)
@@ -294,6 +294,12 @@ def _complete(handler: Handler, call: Call) -> None:
     handler.answer(200, json.dumps({**whole, "usage": USAGE}).encode())
 
 
+def _tell_the_key(handler: Handler, call: Call) -> None:
+    words = f"Incorrect API key provided: {call.headers.get('authorization', '').removeprefix('Bearer ')}."
+    error = {"message": words, "type": "invalid_request_error", "param": None, "code": "invalid_api_key"}
+    handler.answer(401, json.dumps({"error": error}).encode())
+
+
 SOUND = bytes(range(256)) * 400
 ONE_SHOT: dict[str, Callable[[Handler, Call], None]] = {
     "/embeddings": _embed,
@@ -326,6 +332,7 @@ _BEHAVIOURS: dict[str, Callable[[Handler, Call], None]] = {
     "tool-caller": _call_tools,
     "too-short": _refuse(400, _LENGTH),
     "wordy": _stop_for_length,
+    "tells-the-key": _tell_the_key,
 }
 
 

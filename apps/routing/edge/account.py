@@ -88,9 +88,14 @@ class Account:
             self._request.request_id.encode(),
         )
 
+    @property
+    def asked(self) -> Upstream | None:
+        """Who answered, or else who was asked last."""
+        return self.upstream or (self.attempts.last if self.attempts else None)
+
     def headers(self) -> list[Header]:
         """What is known before the answer begins."""
-        upstream = self.upstream
+        upstream = self.asked
         return [
             *(upstream.names if upstream else _NAMELESS),
             (b"x-brokle-cache", b"off"),
@@ -146,8 +151,8 @@ class Account:
         )
 
     def _line(self) -> RequestRecord:
-        principal, headers, upstream, usage = self._request.principal, self._request.headers, self.upstream, self.usage
-        controls = self._ask.controls
+        principal, headers, usage = self._request.principal, self._request.headers, self.usage
+        controls, asked = self._ask.controls, self.asked
         return RequestRecord(
             request_id=self._request.request_id,
             organization_id=principal.organization_id,
@@ -157,8 +162,9 @@ class Account:
             at=moment_text(self._at_ns),
             endpoint=self._endpoint,
             model_requested=self._ask.model[:200],
-            model=upstream.model if upstream else "",
-            provider=upstream.provider if upstream else "",
+            model=asked.model if asked else "",
+            provider=asked.provider if asked else "",
+            is_own_key=asked is not None and asked.provider in self._plan.own_keys,
             route=self._plan.route,
             status=self.status,
             latency_ms=round(self._request.elapsed_ms(), 3),
@@ -174,7 +180,7 @@ class Account:
             output_tokens=usage.output + usage.audio_output,
             reasoning_tokens=usage.reasoning,
             cost_usd_nanos=self.cost_nanos,
-            price_version=upstream.price.version if upstream else "",
+            price_version=self.upstream.price.version if self.upstream else "",
             user_id=(self._ask.user or controls.user)[:200],
             session_id=controls.session,
             trace_id=controls.trace_id,

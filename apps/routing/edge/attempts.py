@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from apps.routing.edge.asks import Ask
-from apps.routing.edge.causes import Failure, Refusal, cause_of, is_passing
+from apps.routing.edge.causes import Failure, Refusal, cause_of, is_of_key, is_passing
 from apps.routing.edge.dialects.speech import CannotExpress, Format
 from apps.routing.edge.lines import Line
 from apps.routing.edge.plan import Plan
@@ -17,13 +17,14 @@ from brokle.edge.egress import Limits
 from brokle.edge.egress.errors import CircuitOpen, ClosedBeforeAnswer, DeadlinePassed, UnableToConnect, UnableToResolve
 from brokle.kernel.errors import Unavailable, UpstreamFailed, UpstreamTimedOut
 
-_KEY_REFUSED: Final = frozenset({401, 402, 403, 429})
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 8.0
 _KEY_RESTS_S: Final = 30.0
 _FAIR_S: Final = 1.0
 _SILENT: Final = (DeadlinePassed, UnableToConnect, UnableToResolve, ClosedBeforeAnswer)
 _LARGEST_ERROR: Final = 1024 * 1024
+_HIDDEN: Final = b"[key]"
+_SHORTEST_KEY: Final = 8
 
 
 class Opened:
@@ -77,6 +78,7 @@ class Attempts:
         "_loop",
         "_plan",
         "_retries",
+        "last",
         "tries",
         "waited_ns",
     )
@@ -90,6 +92,7 @@ class Attempts:
         self._ends_at = self._loop.time() + plan.timeout_s
         self._retries = plan.retries
         self.tries: list[Try] = []
+        self.last: Upstream | None = None
         self.waited_ns = 0
 
     @property
@@ -174,12 +177,12 @@ class Attempts:
             body = line.body()
         except CannotExpress as error:
             return error
-        for door in upstream.doors_of(self._environment_id, self._loop.time()):
+        for door in upstream.doors_for(self._plan.own_keys, self._environment_id, self._loop.time()):
             result = await self._once(upstream, door, line, body)
             if isinstance(result, Opened):
                 return result
             failure = result
-            if self._ask.is_spent or not (isinstance(failure, Refusal) and failure.status in _KEY_REFUSED):
+            if self._ask.is_spent or not isinstance(failure, Refusal) or not is_of_key(failure):
                 return failure
             door.rests_until = self._loop.time() + (failure.retry_after_s() or _KEY_RESTS_S)
         return failure or NoUsableKey()
@@ -196,6 +199,7 @@ class Attempts:
         began_ns = perf_counter_ns()
         mine = Try(upstream.provider, upstream.model, 499, "cancelled", 0.0)
         self.tries.append(mine)
+        self.last = upstream
         upstream.measure.began()
         result: Opened | Failure | None = None
         try:
@@ -224,7 +228,7 @@ class Attempts:
         )
         try:
             if answer.status >= 400:
-                return Refusal(line, answer, (await answer.read())[:_LARGEST_ERROR])
+                return Refusal(line, answer, without_key((await answer.read())[:_LARGEST_ERROR], door.secret))
             first = await answer.next_chunk() if is_stream else b""
         except BaseException:
             answer.close()
@@ -258,6 +262,11 @@ class Attempts:
         done = self._plan.retries - self._retries
         longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * float(2**done))
         return longest * (0.5 + 0.5 * random.random())  # noqa: S311 - jitter is no secret
+
+
+def without_key(body: bytes, secret: str) -> bytes:
+    """Some providers quote a key that they refuse, and their words go on to callers."""
+    return body.replace(secret.encode(), _HIDDEN) if len(secret) >= _SHORTEST_KEY else body
 
 
 def _is_well(upstream: Upstream, now: float) -> bool:

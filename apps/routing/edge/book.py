@@ -92,10 +92,13 @@ class LimitRecord(msgspec.Struct, array_like=True, frozen=True):
 
 
 class BookRecord(msgspec.Struct, array_like=True, frozen=True):
+    """`allows_own_keys`: callers may bring a provider's key of their own."""
+
     project_id: str
     providers: list[ProviderRecord] = []
     routes: list[RouteRecord] = []
     limits: list[LimitRecord] = []
+    allows_own_keys: bool = False
 
 
 _decoder: Final = msgspec.msgpack.Decoder(BookRecord)

@@ -17,6 +17,7 @@ from apps.routing.edge.dialects.speech import Format, Stream
 from apps.routing.edge.dialects.sse import EventTooLarge
 from apps.routing.edge.keep_alive import KeepAlive
 from apps.routing.edge.mirrors import Mirrors, Unheard
+from apps.routing.edge.own_keys import find_own_keys
 from apps.routing.edge.plan import ModelNotFound, Plan
 from apps.routing.edge.reply import Failed
 from apps.routing.edge.splice import with_last_member
@@ -102,6 +103,7 @@ class Switchboard:
         principal = request.principal
         book = self._books.of(principal.project_id)
         plan = book.plan(name, lambda: ask.facts(principal, spoken.endpoint, BYTES_PER_TOKEN))
+        plan.own_keys = find_own_keys(request, book)
         if ask.controls.timeout_s is not None:
             plan.timeout_s = min(plan.timeout_s, ask.controls.timeout_s)
         return plan
@@ -110,17 +112,21 @@ class Switchboard:
 class Call:
     """One question from parsed body to record."""
 
-    __slots__ = ("_account", "_ask", "_format", "_is_gone", "_opened", "_plan", "_request")
+    __slots__ = ("_account", "_ask", "_format", "_is_gone", "_opened", "_plan", "_request", "_watcher")
 
     def __init__(self, request: Request, spoken: Format, ask: Ask, plan: Plan, account: Account) -> None:
         self._request, self._format, self._ask, self._plan, self._account = request, spoken, ask, plan, account
         self._opened: Opened | None = None
+        self._watcher: asyncio.Task[None] | None = None
         self._is_gone = False
 
     async def run(self) -> None:
         environment_id = self._request.principal.environment_id
         attempts = self._account.attempts = Attempts(self._plan, self._ask, self._format, environment_id)
-        opened = self._opened = await attempts.open()
+        is_polled = any(upstream.is_polled for upstream in self._plan.upstreams)
+        opened = self._opened = await (self._open_watched(attempts) if is_polled else attempts.open())
+        if self._is_gone:
+            raise ClientGone
         self._account.upstream = opened.upstream
         self._account.ttft_ms = self._request.elapsed_ms()
         if self._ask.is_stream:
@@ -129,6 +135,18 @@ class Call:
             await self._binary(opened)
         else:
             await self._whole(opened)
+
+    async def _open_watched(self, attempts: Attempts) -> Opened:
+        """Where an answer is long in coming, whoever leaves meanwhile is noticed too."""
+        opening = asyncio.create_task(attempts.open())
+        watcher = self._watched()
+        try:
+            await asyncio.wait({opening, watcher}, return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                return opening.result()
+            raise ClientGone
+        finally:
+            opening.cancel()
 
     async def _whole(self, opened: Opened) -> None:
         """Recorded before the caller hears of it: what was acknowledged is never lost."""
@@ -147,7 +165,7 @@ class Call:
         self._account.settle(opened.line.known_usage() or Usage())
         kind = opened.answer.header("content-type", "application/octet-stream").encode("latin-1", "replace")
         await self._request.start(opened.answer.status, (b"content-type", kind), *self._account.headers())
-        watch = asyncio.create_task(self._watch(opened))
+        self._watched()
         try:
             while chunk := await opened.answer.next_chunk():
                 await self._request.chunk(chunk)
@@ -157,20 +175,20 @@ class Call:
             )
             raise ClientGone from error  # a body of unknown length that is not finished reads as broken off
         finally:
-            watch.cancel()
+            self._unwatch()
         self._account.write()
         await self._request.finish()
 
     async def _stream(self, opened: Opened) -> None:
         passage = opened.line.stream(self._metadata_after if self._account.wants_metadata else None, self._guess)
         await self._request.start(200, *_SSE, *self._account.headers())
-        watch = asyncio.create_task(self._watch(opened))
+        self._watched()
         alive = KeepAlive(self._request)
         try:
             await self._relay(opened, passage, alive)
         finally:
             alive.stop()
-            watch.cancel()
+            self._unwatch()
             self._account.settle(self._used(passage))
 
     async def _relay(self, opened: Opened, passage: Stream, alive: KeepAlive) -> None:
@@ -230,11 +248,21 @@ class Call:
         self._account.settle(usage)
         return self._account.metadata()
 
-    async def _watch(self, opened: Opened) -> None:
+    def _watched(self) -> "asyncio.Task[None]":
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch())
+        return self._watcher
+
+    def _unwatch(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    async def _watch(self) -> None:
         """Whoever leaves stops the upstream too: nobody pays for words that nobody reads."""
         await self._request.gone()
         self._is_gone = True
-        opened.answer.close()
+        if self._opened is not None:
+            self._opened.answer.close()
 
     async def refuse(self, refusal: Refusal) -> None:
         """The upstream's own words, status and advice."""
@@ -245,6 +273,7 @@ class Call:
         await self._request.reply(refusal.status, body, JSON, *self._account.headers(), *advice)
 
     def close(self) -> None:
+        self._unwatch()
         if self._opened is not None:
             self._opened.close(self._account.usage.total if self._account.status < 400 else 0)
         self._account.write()

@@ -12,6 +12,9 @@ from brokle.kernel.errors import BrokleError, UpstreamTimedOut
 
 _PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _WRONG: Final = frozenset({400, 413, 422})
+_KEY_REFUSED: Final = frozenset({401, 402, 403, 429})
+# Google says of a key that it is not one with the status of a wrong request.
+_NO_KEY: Final = re.compile(rb"API_KEY_INVALID|API key (not valid|expired)")
 _TOO_LONG: Final = re.compile(
     rb"context_length_exceeded|context[ _](length|window)|maximum context|prompt is too long|too many (input )?tokens"
     rb"|input token count|string_above_max_length|input is too long",
@@ -55,6 +58,13 @@ def _seconds_until(text: str) -> float | None:
 Failure = Refusal | BrokleError
 
 
+def is_of_key(failure: Failure) -> bool:
+    """Whether another key might do better."""
+    if not isinstance(failure, Refusal):
+        return False
+    return failure.status in _KEY_REFUSED or (failure.status == 400 and _NO_KEY.search(failure.body) is not None)
+
+
 def cause_of(failure: Failure) -> str:
     """One of route.Cause, or empty where the request is wrong in itself and nobody else would take it either."""
     if not isinstance(failure, Refusal):
@@ -73,6 +83,8 @@ def cause_of(failure: Failure) -> str:
 
 def _cause_in(body: bytes) -> str:
     """Providers say these two in words of their own, with a status that says only that the request is wrong."""
+    if _NO_KEY.search(body):
+        return "error"
     if _TOO_LONG.search(body):
         return "context_window"
     return "content_policy" if _UNWANTED.search(body) else ""

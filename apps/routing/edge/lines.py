@@ -7,7 +7,10 @@ import msgspec
 
 from apps.routing.edge.asks import Ask
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedding
-from apps.routing.edge.dialects.speech import CHAT, CannotExpress, Format, Stream, Writer
+from apps.routing.edge.dialects.gemini.embed import MANY, ONE, EmbeddingOfContents
+from apps.routing.edge.dialects.openai.embeddings import OpenAIEmbedder
+from apps.routing.edge.dialects.pictures import PICTURES, Drawing
+from apps.routing.edge.dialects.speech import CHAT, CannotExpress, Dialect, Format, Stream, Writer
 from apps.routing.edge.reply import Event, Failed, Finished, Used, WholeReply
 from apps.routing.edge.splice import Renaming
 from apps.routing.edge.upstreams import ECHO_HEADER, Upstream
@@ -25,18 +28,15 @@ _CONVERSATIONS: Final = frozenset({CHAT, "completions", "messages", "responses",
 class Line:
     """One for each upstream that is tried."""
 
-    __slots__ = ("_ask", "_embedding", "_format", "_upstream", "is_relay", "operation")
+    __slots__ = ("_ask", "_format", "_one_shot", "_upstream", "is_relay", "operation")
 
     def __init__(self, spoken: Format, ask: Ask, upstream: Upstream) -> None:
         self._format = spoken
         self._ask = ask
         self._upstream = upstream
         self.is_relay = upstream.speaks(spoken)
-        embedder = None
-        if not self.is_relay and spoken.operation == EMBEDDINGS:
-            embedder = upstream.dialect.embedder()
-        self._embedding = None if embedder is None else Embedding(embedder, ask.model)
-        self.operation = spoken.operation if self.is_relay or self._embedding else CHAT
+        self._one_shot = None if self.is_relay else _one_shot(spoken.operation, upstream.dialect, ask.model)
+        self.operation = spoken.operation if self.is_relay else self._one_shot.operation if self._one_shot else CHAT
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -55,9 +55,12 @@ class Line:
         if self.is_relay:
             body = self._format.relayed(self._ask, self._upstream.model)
             return self._upstream.dialect.fitted(body, self.operation, self._ask)
-        if self._embedding is not None:
-            dialect, drops = self._upstream.dialect, self._ask.controls.drops_unsupported
-            return self._embedding.write(self._ask.body, self._upstream.model, dialect.title, drops_unsupported=drops)
+        if self._one_shot is not None:
+            title, drops = self._upstream.dialect.title, self._ask.controls.drops_unsupported
+            if self._ask.is_stream:
+                raise CannotExpress("stream", title)
+            body = self._one_shot.write(self._ask.body, self._upstream.model, title, drops_unsupported=drops)
+            return self._upstream.dialect.fitted(body, self.operation, self._ask)
         if self._format.operation not in _CONVERSATIONS:
             raise CannotExpress(self._format.endpoint, self._upstream.dialect.title)
         return self._upstream.dialect.write_request(self._ask.conversation(), self._upstream.model)
@@ -99,13 +102,25 @@ class Line:
 
     def _translated(self, body: bytes) -> tuple[bytes, Usage | None]:
         try:
-            if self._embedding is not None:
-                return self._embedding.answer(body)
+            if self._one_shot is not None:
+                return self._one_shot.answer(body)
             reply: WholeReply = self._upstream.dialect.read_whole(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UpstreamFailed(f"{self._upstream.label} did not answer in its own form") from error
         usage = next((event.usage for event in reply.events if isinstance(event, Used)), None)
         return self._format.write_whole(reply, self._ask), usage
+
+
+def _one_shot(operation: str, dialect: Dialect, asked: str) -> Embedding | EmbeddingOfContents | Drawing | None:
+    """Where a provider has a form of its own for what is no conversation, or a caller has."""
+    if operation in {ONE, MANY}:
+        found = dialect.embedder() or (OpenAIEmbedder() if dialect.speaks(f"openai.{EMBEDDINGS}") else None)
+        return None if found is None else EmbeddingOfContents(found, operation)
+    if operation == EMBEDDINGS and (embedder := dialect.embedder()) is not None:
+        return Embedding(embedder, asked)
+    if operation == PICTURES and (painter := dialect.painter()) is not None:
+        return Drawing(painter)
+    return None
 
 
 class Translated:

@@ -1,7 +1,7 @@
 """From the name a caller asked for to the upstreams to try, in order."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from apps.routing.edge.book import BookRecord, LimitRecord, ModelRecord, ProviderRecord
@@ -27,12 +27,16 @@ class NothingFits(NotFound):
 
 
 class Plan:
-    """Whom to ask, in this order; `causes` are the failures after which the next one is asked."""
+    """Whom to ask, in this order; `causes` are the failures after which the next one is asked.
+
+    `own_keys` are those that the caller brought, by provider: there no other is used.
+    """
 
     __slots__ = (
         "causes",
         "hedge_after_s",
         "limits",
+        "own_keys",
         "retries",
         "route",
         "shadow",
@@ -45,6 +49,7 @@ class Plan:
     def __init__(self, upstreams: list[Upstream], route: Route | None = None) -> None:
         self.upstreams = upstreams
         self.limits: Sequence[LimitRecord] = ()
+        self.own_keys: Mapping[str, str] = {}
         self.route = self.strategy = ""
         self.version = self.retries = 0
         self.timeout_s = DEFAULT_TIMEOUT_S
@@ -98,11 +103,12 @@ class _Shelf:
 class Book:
     """A project's routes, providers and models, ready to be asked."""
 
-    __slots__ = ("_limits", "_records", "_routes", "_shelves")
+    __slots__ = ("_limits", "_records", "_routes", "_shelves", "allows_own_keys")
 
     def __init__(self, record: BookRecord, workshop: Workshop) -> None:
         self._shelves = {provider.name: _Shelf(provider, workshop) for provider in record.providers}
         self._limits = record.limits
+        self.allows_own_keys = record.allows_own_keys
         self._records = {route.name: route for route in record.routes}
         self._routes: dict[str, Route] = {}
 
@@ -136,6 +142,9 @@ class Book:
             return EchoUpstream(model)
         listed = (shelf for shelf in self._shelves.values() if name in shelf.models)
         return next((found.find(name) for found in listed), None)
+
+    def has_provider(self, name: str) -> bool:
+        return name in self._shelves
 
     def keepers(self, allowed: Collection[str]) -> list[Upstream]:
         """Providers that keep answers; to who may call only some models, those whose models these are."""

@@ -35,6 +35,8 @@ class RequestRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     reasoning_tokens: int = 0
     cost_usd_nanos: int = 0
     price_version: str = ""
+    is_own_key: bool = False
+    """Whether the caller brought the provider's key, and so pays the provider alone."""
     ttft_ms: float = 0.0
     overhead_ms: float = 0.0
     user_id: str = ""
@@ -65,6 +67,8 @@ class AttemptRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     cost_usd_nanos: int = 0
 
 
+KEPT = frozenset({"responses.retrieve", "responses.delete", "responses.input_items"})
+"""Calls about an answer that was given, and paid, before."""
 encode = msgspec.json.Encoder().encode
 _NS: Final = 1_000_000_000
 _second: tuple[int, str] = 0, ""
@@ -82,8 +86,12 @@ def moment_text(at_ns: int) -> str:
 
 
 def meter(record: dict[str, Any]) -> dict[str, Any] | None:
-    """One request is one unit; refused ones are nobody's to pay, and what was broken off costs what came until then."""
-    if record["status"] >= 400 and not record.get("cost_usd_nanos"):
+    """One request is one unit.
+
+    Refused ones are nobody's to pay, nor is looking at what was paid before; what broke off costs what came until then.
+    """
+    is_refused = record["status"] >= 400 and not record.get("cost_usd_nanos")
+    if is_refused or record["endpoint"] in KEPT:
         return None
     return {
         "id": record["request_id"],
@@ -94,6 +102,7 @@ def meter(record: dict[str, Any]) -> dict[str, Any] | None:
         "meter": "gateway.requests",
         "quantity": 1,
         "cost_usd_nanos": record.get("cost_usd_nanos", 0),
+        "is_own_key": record.get("is_own_key", False),
         "subject": record["model"],
         "at": record["at"],
     }

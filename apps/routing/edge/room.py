@@ -84,7 +84,7 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
 
     openai = [
         *(endpoint(path, spoken) for path, spoken in _OPENAI.items()),
-        Endpoint(kept.PREFIX, KeptAnswers(books).answer, "gateway", protocols.openai, kept.METHODS),
+        Endpoint(kept.PREFIX, KeptAnswers(runtime.spool, books).answer, "gateway", protocols.openai, kept.METHODS),
         Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
         Endpoint("/v1/models/", below_models, "gateway", protocols.openai, _GET_OR_POST, meters_itself=True),
     ]

@@ -1,18 +1,22 @@
 """One model of one provider, and the doors to it: a door is a key, with its connection written out once."""
 
+import math
 import random
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
 
-from apps.routing.edge import echo
+from apps.routing.edge import echo, predictions
 from apps.routing.edge.book import CredentialRecord, ModelRecord, ProviderRecord, place_of_credential
 from apps.routing.edge.dialects.catalog import COMPATIBLE, dialect_of
+from apps.routing.edge.dialects.replicate.dialect import Replicate
 from apps.routing.edge.dialects.responses.wire import RESPONSES
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import Format
+from apps.routing.edge.dialects.tokens import Tokens
 from apps.routing.edge.echo_script import script_of
 from apps.routing.edge.measures import Measure, MeasureBoard
 from apps.routing.edge.prices import FREE
@@ -20,10 +24,12 @@ from brokle.edge.egress import EgressClient, Limits
 from brokle.edge.egress import Target as EgressTarget
 from brokle.edge.egress.breaker import Breaker, BreakerBoard, BreakerRules
 from brokle.edge.http import Header
-from brokle.kernel.errors import Unavailable
+from brokle.kernel.errors import BadRequest, Unavailable
 from brokle.kernel.sealing import Sealer
 
 _TARGETS_MAX: Final = 256
+_SHORTEST_S: Final = 5
+"""No prediction may be told to end sooner."""
 _RESPONSES: Final = "responses"
 _YES: Final = "yes"
 _NO_ADDRESS: Final = frozenset({404, 405, 501})
@@ -91,10 +97,14 @@ class Door:
                 del self._targets[next(iter(self._targets))]
         return found
 
-    async def call(self, method: str, url: str, limits: Limits) -> Answer:
-        """Something else than the question to a model, with this key."""
-        signed = await self.signer.headers(url, b"") if self.signer is not None else ()
-        return await self._egress.prepare(method, url, self._headers).open(None, signed, limits=limits)
+    async def call(
+        self, method: str, url: str, limits: Limits, headers: Pairs = (), *, shows_key: bool = True
+    ) -> Answer:
+        """Something else than the question to a model, with this key or without any."""
+        if not shows_key:
+            return await self._egress.prepare(method, url, _JSON).open(None, headers, limits=limits)
+        signed = await self.signer.headers(url, b"", method=method) if self.signer is not None else ()
+        return await self._egress.prepare(method, url, self._headers).open(None, (*headers, *signed), limits=limits)
 
 
 def names_of(provider: str, model: str) -> tuple[Header, Header]:
@@ -107,7 +117,10 @@ def _visible(text: str) -> bytes:
 
 
 class Upstream:
+    """`cut` makes a door for a key that a caller brought."""
+
     __slots__ = (
+        "_cut",
         "_is_sure",
         "base_url",
         "breaker",
@@ -135,8 +148,10 @@ class Upstream:
         breaker: Breaker | None,
         measure: Measure,
         silence: Breaker | None = None,
+        cut: Callable[[str], Door] | None = None,
     ) -> None:
         """`breaker` puts who fails behind others; `silence` keeps callers from waiting for who says nothing at all."""
+        self._cut = cut
         self.provider = record.name
         self.dialect = dialect_of(record.dialect, model.upstream)
         self.base_url = record.base_url.rstrip("/")
@@ -160,6 +175,11 @@ class Upstream:
     def speaks(self, spoken: Format) -> bool:
         """Whether the provider understands this format as it is; not all who speak OpenAI's chat know Responses."""
         return self.dialect.speaks(spoken.name) and (spoken.operation != _RESPONSES or self.serves_responses)
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether an answer is asked for again and again, while nothing comes that a caller could read."""
+        return False
 
     @property
     def keeps_answers(self) -> bool:
@@ -188,6 +208,13 @@ class Upstream:
         """Whether every key for this environment was refused, so that asking again would be against what was said."""
         return all(door.rests_until > now for door in self.doors_of(environment_id, now))
 
+    def doors_for(self, own_keys: Mapping[str, str], environment_id: str, now: float) -> list[Door]:
+        """With a key that the caller brought for this provider there is no other door. Raises BadRequest."""
+        own = own_keys.get(self.provider)
+        if own is None or self._cut is None:
+            return self.doors_of(environment_id, now)
+        return [self._cut(own)]
+
     async def open(
         self, door: Door, operation: str, body: Body, limits: Limits, *, is_stream: bool, headers: Pairs = ()
     ) -> Answer:
@@ -196,6 +223,25 @@ class Upstream:
             return await door.target(url, headers).open(body, limits=limits)
         signed = await door.signer.headers(url, body if isinstance(body, bytes) else b"")
         return await door.target(url, headers).open(body, signed, limits=limits)
+
+
+class PredictionUpstream(Upstream):
+    """Whose first answer is a promise; it ends with the deadline of the call, also where we end before it."""
+
+    __slots__ = ()
+
+    @property
+    def is_polled(self) -> bool:
+        return True
+
+    async def open(
+        self, door: Door, operation: str, body: Body, limits: Limits, *, is_stream: bool, headers: Pairs = ()
+    ) -> Answer:
+        url = self.dialect.address(self.base_url, operation, self.model, self.options, is_stream=is_stream)
+        bound = (("cancel-after", f"{max(_SHORTEST_S, math.ceil(limits.total_s))}s"),)
+        target = door.target(url, headers if is_stream else (*headers, *predictions.WAIT))
+        asking = target.open(body, bound, limits=limits)
+        return await predictions.followed(asking, door, self.base_url, limits, is_stream=is_stream)
 
 
 _ECHO: Final = ProviderRecord("", "echo", "echo", "")
@@ -255,20 +301,28 @@ class Workshop:
         )
 
     def doors(self, provider: ProviderRecord) -> list[Door]:
+        credentials = provider.credentials or [OPEN_TO_ALL]
+        return [self._door(provider, credential, self._secret(credential)) for credential in credentials]
+
+    def _door(self, provider: ProviderRecord, credential: CredentialRecord, secret: str) -> Door:
         assert self._egress is not None  # noqa: S101 - whoever plans only makes no doors
         dialect = dialect_of(provider.dialect)
-        doors = []
-        for credential in provider.credentials or [OPEN_TO_ALL]:
-            secret = self._secret(credential)
-            headers = {**_JSON, **dialect.headers(secret, {"auth": provider.auth, **provider.options})}
-            signer = dialect.signer(secret, provider.options, self._egress)
-            doors.append(Door(credential, secret, self._egress, headers, signer))
-        return doors
+        headers = {**_JSON, **dialect.headers(secret, {"auth": provider.auth, **provider.options})}
+        return Door(credential, secret, self._egress, headers, dialect.signer(secret, provider.options, self._egress))
+
+    def _own_door(self, provider: ProviderRecord, secret: str) -> Door:
+        """For one call. What would have to be given elsewhere for a token is not: it goes to the provider alone."""
+        door = self._door(provider, OPEN_TO_ALL, secret)
+        if isinstance(door.signer, Tokens):
+            raise BadRequest("A key that a caller brings is sent as it is; bring the token instead of what fetches one")
+        return door
 
     def upstream(self, provider: ProviderRecord, model: ModelRecord, doors: list[Door]) -> Upstream:
         name = f"{provider.provider_id}/{model.upstream}"
         breaker, measure = self._breakers.breaker(name), self._measures.measure(name)
-        return Upstream(provider, model, doors, breaker, measure, self._silences.breaker(name))
+        silence, cut = self._silences.breaker(name), partial(self._own_door, provider)
+        kind = PredictionUpstream if isinstance(dialect_of(provider.dialect), Replicate) else Upstream
+        return kind(provider, model, doors, breaker, measure, silence, cut)
 
     def _secret(self, credential: CredentialRecord) -> str:
         if not credential.sealed or self._sealer is None:

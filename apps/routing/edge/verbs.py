@@ -9,6 +9,7 @@ from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.counts import Counts
 from apps.routing.edge.dialects.anthropic.counting import tokens_in
 from apps.routing.edge.dialects.gemini.arrays import Listed
+from apps.routing.edge.dialects.gemini.embed import BATCH_EMBED, EMBED, MANY, ONE, EmbedFormat
 from apps.routing.edge.dialects.gemini.generate import STREAM, CountFormat, GenerateFormat, called
 from apps.routing.edge.dialects.speech import Format
 from brokle.edge.dispatch import answer_error
@@ -17,6 +18,7 @@ from brokle.edge.limits import Limiter
 from brokle.kernel.errors import BrokleError, NotFound
 
 GENERATE: Final[Format] = GenerateFormat()
+_VECTORS: Final[dict[str, Format]] = {ONE: EmbedFormat(EMBED, ONE), MANY: EmbedFormat(BATCH_EMBED, MANY)}
 
 
 class Verbs:
@@ -32,8 +34,11 @@ class Verbs:
             await self._switchboard.answer(request, GENERATE)
         elif verb == "countTokens":
             await self._counts.answer(request)
+        elif verb in _VECTORS:
+            await self._switchboard.answer(request, _VECTORS[verb])
         else:
-            raise NotFound(f"`{verb[:60]}` is not known here; known are generateContent, {STREAM} and countTokens")
+            known = f"generateContent, {STREAM}, countTokens, {ONE} and {MANY}"
+            raise NotFound(f"`{verb[:60]}` is not known here; known are {known}")
 
     async def answer_beside(self, request: Request) -> None:
         """Below an address whose errors otherwise have another shape."""

@@ -3,6 +3,7 @@ from apps.routing.models.limits import BudgetNotice, Measured, Subject, UsageLim
 from apps.routing.models.providers import Credential, DataKey, Owner, Provider, ProviderModel
 from apps.routing.models.recostings import Recosting, RecostingStatus
 from apps.routing.models.routes import Route, RouteVersion, Strategy
+from apps.routing.models.settings import GatewaySettings
 
 __all__ = [
     "BudgetNotice",
@@ -11,6 +12,7 @@ __all__ = [
     "CatalogueVersion",
     "Credential",
     "DataKey",
+    "GatewaySettings",
     "ListPrice",
     "Measured",
     "Owner",

@@ -55,6 +55,7 @@ class RequestDetail:
     tokens: Tokens
     cost_nanos: int
     price_version: str
+    is_own_key: bool
     latency_ms: float
     ttft_ms: float
     overhead_ms: float
@@ -134,7 +135,18 @@ def _detail(row: dict[str, Any]) -> RequestDetail:
     )
     as_they_are = (
         *("endpoint", "model_requested", "model", "provider", "route", "status", "error_code", "attempts", "cache"),
-        *("price_version", "latency_ms", "ttft_ms", "overhead_ms", "key_id", "trace_id", "tags", "ip", "user_agent"),
+        *(
+            "price_version",
+            "is_own_key",
+            "latency_ms",
+            "ttft_ms",
+            "overhead_ms",
+            "key_id",
+            "trace_id",
+            "tags",
+            "ip",
+            "user_agent",
+        ),
     )
     return RequestDetail(
         id=row["request_id"],

@@ -1,6 +1,6 @@
 import pytest
 
-from apps.routing.edge.causes import Refusal, cause_of, is_passing
+from apps.routing.edge.causes import Refusal, cause_of, is_of_key, is_passing
 from apps.routing.edge.dialects.speech import CannotExpress
 from apps.routing.edge.upstreams import NoUsableKey
 from brokle.kernel.errors import Unavailable, UpstreamFailed, UpstreamTimedOut
@@ -28,6 +28,8 @@ def refusal(status, body=b"{}", **headers):
         (413, b'{"error": {"message": "maximum context size is 8192"}}', "context_window"),
         (400, b'{"error": {"code": "content_filter"}}', "content_policy"),
         (400, b'{"error": {"param": "temperature"}}', ""),
+        (400, b'{"error": {"message": "API key not valid. Please pass a valid API key."}}', "error"),
+        (400, b'{"error": {"details": [{"reason": "API_KEY_INVALID"}]}}', "error"),
         (422, b"{}", ""),
         (429, b"{}", "rate_limit"),
         (408, b"{}", "timeout"),
@@ -73,3 +75,24 @@ def test_failures_without_an_answer_have_causes_too(failure, cause, passes):
 )
 def test_the_upstreams_advice_is_read_in_all_its_forms(headers, seconds):
     assert refusal(429, **headers).retry_after_s() == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (401, b"{}", True),
+        (402, b"{}", True),
+        (403, b"{}", True),
+        (429, b"{}", True),
+        (400, b'{"error": {"details": [{"reason": "API_KEY_INVALID"}]}}', True),
+        (400, b'{"error": {"message": "API key expired. Please renew the API key."}}', True),
+        (400, b'{"error": {"message": "temperature"}}', False),
+        (500, b"API_KEY_INVALID", False),
+    ],
+)
+def test_another_key_is_tried_where_one_was_refused(status, body, expected):
+    assert is_of_key(refusal(status, body)) is expected
+
+
+def test_another_key_is_no_help_where_nobody_answered():
+    assert not is_of_key(UpstreamFailed())

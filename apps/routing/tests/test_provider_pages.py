@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from apps.orgs.testing import make_household, make_member, signed_in
@@ -128,3 +130,55 @@ def test_a_test_that_cannot_be_made_says_why(owner, provider):
     assert answer.status_code == 200
     assert "It was not tested" in text(answer)
     assert "has no key yet" in text(answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [
+        ("azure", {"resource", "api_version"}),
+        ("vertex", {"project", "location"}),
+        ("bedrock", {"region", "access_key_id"}),
+        ("anthropic", {"anthropic_version"}),
+        ("openai-compatible", {"responses"}),
+        ("cloudflare-workers-ai", {"account", "responses"}),
+        ("gemini", set()),
+    ],
+)
+def test_each_kind_asks_for_what_it_may_be_told(owner, kind, asked):
+    page = text(owner.get(f"{PAGES}/new?kind={kind}"))
+    assert set(re.findall(r'name="option_(\w+)"', page)) == asked
+
+
+def test_an_edition_is_told_changed_and_taken_back(noor, owner):
+    address = "https://{resource}.openai.azure.com/openai"
+    said = {"name": "azure", "base_url": address, "api_key": SECRET, "option_resource": "noor"}
+    owner.post(f"{PAGES}/new?kind=azure", {**said, "option_api_version": "2025-04-01-preview"})
+    made = Provider.objects.of(noor.id).get()
+    assert made.options == {"resource": "noor", "api_version": "2025-04-01-preview"}
+
+    page = f"{PAGES}/{made.id}"
+    assert 'value="2025-04-01-preview"' in text(owner.get(page))
+    assert owner.post(page, {**said, "option_api_version": "v1", "is_enabled": "on"}).status_code == 302
+    made.refresh_from_db()
+    assert made.options == {"resource": "noor", "api_version": "v1"}
+    assert owner.post(page, {**said, "option_api_version": "not one"}).status_code == 422
+    assert owner.post(page, {**said, "option_api_version": ""}).status_code == 302
+    made.refresh_from_db()
+    assert made.options == {"resource": "noor"}
+
+
+def test_what_cannot_be_called_without_is_needed(noor, owner):
+    address = "https://{location}-aiplatform.googleapis.com/v1"
+    said = {"name": "cloud", "base_url": address, "api_key": SECRET, "option_location": "europe-west1"}
+    assert owner.post(f"{PAGES}/new?kind=vertex", said).status_code == 422
+    assert not Provider.objects.of(noor.id).exists()
+    assert owner.post(f"{PAGES}/new?kind=vertex", {**said, "option_project": "p1"}).status_code == 302
+    assert Provider.objects.of(noor.id).get().options == {"location": "europe-west1", "project": "p1"}
+
+
+def test_what_the_form_does_not_ask_for_stays(noor, owner, provider):
+    Provider.objects.of(noor.id).filter(id=provider.id).update(options={"responses": "yes", "auth": "key"})
+    said = {"name": "noors-own", "base_url": provider.base_url, "is_enabled": "on", "option_responses": ""}
+    assert owner.post(f"{PAGES}/{provider.id}", said).status_code == 302
+    provider.refresh_from_db()
+    assert provider.options == {"auth": "key"}

@@ -22,8 +22,10 @@ from apps.routing.selectors.catalogue import find_provider, list_providers
 from apps.routing.selectors.credentials import credentials_of
 from apps.routing.selectors.health import UNKNOWN, Health, list_health
 from apps.routing.selectors.providers import DEFAULT_DIALECT, address_of, dialect_of, models_of_provider, providers_at
+from apps.routing.selectors.settings import settings_of
 from apps.routing.services import providers
 from apps.routing.services.connection import Finding, check_connection
+from apps.routing.services.settings import change_settings
 from apps.routing.views.pages import env_of, href_at
 from apps.routing.views.words import OFF, State, finding_of, health_of
 from brokle.engines.analytics import UnableToQuery
@@ -32,7 +34,7 @@ from brokle.kernel.errors import BrokleError, Forbidden
 from brokle.web.actor import actor_of
 from brokle.web.navigation import Line
 from brokle.web.pages import act, page, submit
-from brokle.web.snippets import connect_command
+from brokle.web.snippets import connect_command, own_key_command
 from brokle.web.tables import Column, Table
 
 _LATELY = timedelta(hours=1)
@@ -75,8 +77,33 @@ def provider_list(request: HttpRequest, organization: str) -> HttpResponse:
         "may_manage": standing.may("providers.manage", place.project_id),
         "connect": href_at(place, "provider-new"),
         "command": connect_command(request.build_absolute_uri("/"), "$BROKLE_API_KEY"),
+        "allows_own_keys": settings_of(place.organization.id, project_id=place.project_id).allows_own_keys,
+        "own_keys": href_at(place, "own-keys"),
+        "own_key_command": own_key_command(request.build_absolute_uri("/"), "$BROKLE_API_KEY"),
     }
     return page(request, "routing/providers.html", context)
+
+
+@never_cache
+@require_POST
+@login_required
+def own_keys(request: HttpRequest, organization: str) -> HttpResponse:
+    """Whether callers may bring a provider's key of their own: a switch with one way each."""
+    _standing, place = orgs.access_place(request, organization_slug=organization, permission="providers.manage")
+    allows = request.POST.get("allows") == "yes"
+    return act(
+        request,
+        href_at(place, "providers"),
+        lambda: change_settings(
+            organization_id=place.organization.id,
+            project_id=place.project_id,
+            actor=actor_of(request),
+            allows_own_keys=allows,
+        ),
+        _("Callers may bring their own keys now; every process knows it within a second.")
+        if allows
+        else _("Callers bring no keys any more; every process knows it within a second."),
+    )
 
 
 @never_cache
@@ -91,7 +118,7 @@ def provider_new(request: HttpRequest, organization: str) -> HttpResponse:
     if facts is None:
         return page(request, "routing/provider-choose.html", {**context, **_found(place, request.GET.get("q", ""))})
     form = NewProviderForm(
-        request.POST or None, base_url=facts.base_url, initial={"name": kind, "base_url": facts.base_url}
+        request.POST or None, base_url=facts.base_url, kind=kind, initial={"name": kind, "base_url": facts.base_url}
     )
     if not standing.may("providers.manage"):
         del form.fields["for_all_projects"]
@@ -110,7 +137,10 @@ def provider_new(request: HttpRequest, organization: str) -> HttpResponse:
 def provider_detail(request: HttpRequest, organization: str, provider_id: str) -> HttpResponse:
     place, provider, may_manage = stand_at(request, organization, provider_id, "providers.read")
     form = ProviderForm(
-        request.POST or None, base_url=_template_of(request, provider), initial=ProviderForm.facts_of(provider)
+        request.POST or None,
+        base_url=_template_of(request, provider),
+        kind=provider.kind,
+        initial=ProviderForm.facts_of(provider),
     )
     if request.method == "POST":
         demand_manage(may_manage)
@@ -189,7 +219,7 @@ def detail_page(
     here = Q(environment=None) | Q(environment_id=place.environment_id)
     finding: Finding | None = more.pop("finding", None)
     forms = {
-        "form": ProviderForm(base_url=provider.base_url, initial=ProviderForm.facts_of(provider)),
+        "form": ProviderForm(base_url=provider.base_url, kind=provider.kind, initial=ProviderForm.facts_of(provider)),
         "credential_form": CredentialForm(prefix="credential"),
         "model_form": ProviderModelForm(prefix="model"),
         **{name: form for name, form in more.items() if name.endswith("form")},

@@ -22,6 +22,9 @@ from tests.fakes.gemini_provider import gemini_provider
 from tests.fakes.google_tokens import token_service
 from tests.fakes.model_provider import model_provider
 from tests.fakes.near_openai import mistral_provider, ollama_provider
+from tests.fakes.replicate_provider import KEY as REPLICATE_KEY
+from tests.fakes.replicate_provider import MODELS as REPLICATES
+from tests.fakes.replicate_provider import VERSION, replicate_provider
 from tests.fakes.responses_provider import KEY as OPENAI_KEY
 from tests.fakes.responses_provider import MODELS as GPTS
 from tests.fakes.responses_provider import responses_provider
@@ -40,6 +43,7 @@ _MODELS = (
     "tool-caller",
     "too-short",
     "wordy",
+    "tells-the-key",
 )
 
 
@@ -58,10 +62,12 @@ routes:
   - {name: any-claude, targets: [{model: claude/claude-overloaded}, {model: claude/claude-sonnet-4-5}]}
   - {name: claude-or-gpt, targets: [{model: claude/claude-cut-at-once}, {model: mock/gpt-4o-mini}]}
   - {name: gpt-or-claude, targets: [{model: mock/broken}, {model: claude/claude-sonnet-4-5}]}
+  - {name: wrong-key-or-gpt, targets: [{model: google-wrong-key/gemini-2.5-flash}, {model: mock/gpt-4o-mini}]}
   - {name: gemini-or-gpt, targets: [{model: google/gemini-overloaded}, {model: mock/gpt-4o-mini}]}
   - {name: gpt-or-claude-answers, targets: [{model: gpt/gpt-limited}, {model: claude/claude-sonnet-4-5}]}
   - {name: safe-azure, fallback_on: [content_policy], targets: [{model: azure/strict}, {model: mock/gpt-4o-mini}]}
   - {name: bedrock-or-gpt, targets: [{model: aws/model-error}, {model: mock/gpt-4o-mini}]}
+  - {name: replicate-or-gpt, targets: [{model: rep/acme/failing}, {model: mock/gpt-4o-mini}]}
   - {name: claude-patient, retries: 2, targets: [{model: claude/claude-limited-briefly}]}
 """
 
@@ -75,6 +81,13 @@ def _of_google(gemini_url: str) -> str:
     api_key: {GEMINI_KEY}
     models:
 {geminis}
+  - name: google-two-keys
+    kind: gemini
+    base_url: {gemini_url}
+    api_keys: [{{value: AIza-wrong, weight: 10000}}, {{value: {GEMINI_KEY}, weight: 1}}]
+    models:
+{geminis}
+  - {{name: google-wrong-key, kind: gemini, base_url: "{gemini_url}", api_key: AIza-wrong}}
   - name: google-v1beta
     kind: gemini
     base_url: {gemini_url}/v1beta
@@ -171,6 +184,20 @@ def _near_openai(ollama_url: str, mistral_url: str) -> str:
 """
 
 
+def _of_replicate(replicate_url: str) -> str:
+    prices = "input_usd_per_mtok: 0.05, output_usd_per_mtok: 0.25"
+    models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in REPLICATES)
+    return f"""  - name: rep
+    kind: replicate
+    base_url: {replicate_url}/v1
+    api_key: {REPLICATE_KEY}
+    models:
+      - {{id: black-forest-labs/flux-schnell, request_usd: 0.003}}
+      - {{id: hello, upstream: "replicate/hello-world:{VERSION}"}}
+{models}
+"""
+
+
 def _configuration(url: str, claude_url: str, gemini_url: str, bedrock_url: str, others: str) -> str:
     prices = "input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60, cache_read_usd_per_mtok: 0.075, context: 128000"
     models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
@@ -250,9 +277,15 @@ def mistral():
 
 
 @pytest.fixture(scope="package")
-def others(cohere, ollama, mistral, gpt, azure):
+def replicate():
+    with replicate_provider() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def others(cohere, ollama, mistral, gpt, azure, replicate):
     """Their part of the file."""
-    near = _near_openai(ollama.url, mistral.url)
+    near = _near_openai(ollama.url, mistral.url) + _of_replicate(replicate.url)
     return _of_cohere(cohere.url) + near + _of_openai(gpt.url, azure.url)
 
 

@@ -220,3 +220,40 @@ def test_the_seal_of_a_call_reaches_the_caller(google):
     )
     [first, second] = reply.candidates[0].content.parts
     assert (first.thought_signature, second.thought_signature) == (b"sealed by Gemini", None)
+
+
+@pytest.mark.parametrize(
+    "model", ["google/gemini-embedding-001", "mock/embedder", "cohere/embed-v4.0", "cloud/gemini-embedding-001"]
+)
+def test_everyones_vectors_come_in_googles_form(google, post, row, model):
+    found = google.models.embed_content(model=model, contents=["a", "سلام"])
+    assert [len(one.values) for one in found.embeddings] == [len(found.embeddings[0].values)] * 2
+    assert found.embeddings[0].values[:2] == [0.25, -0.5]
+    single = post(model, "embedContent", {"content": {"parts": [{"text": "a"}]}})
+    assert single.json()["embedding"]["values"] == found.embeddings[0].values
+    line = row(single.headers["x-request-id"])
+    assert (line["endpoint"], line["status"], line["output_tokens"]) == ("embedContent", 200, 0)
+    assert line["input_tokens"] > 0
+
+
+def test_vectors_asked_of_gemini_pass_as_they_came(google, post, gemini):
+    gemini.calls.clear()
+    config = types.EmbedContentConfig(task_type="RETRIEVAL_QUERY", output_dimensionality=2)
+    found = google.models.embed_content(model="google/gemini-embedding-001", contents="a", config=config)
+    assert found.embeddings[0].values == [0.25, -0.5]
+    [asked] = gemini.calls[-1].body["requests"]
+    assert (asked["taskType"], asked["model"]) == ("RETRIEVAL_QUERY", "models/gemini-embedding-001")
+    body = {"content": {"parts": [{"text": "a"}]}, "title": "t"}
+    assert post("google/gemini-embedding-001", "embedContent", body).status == 200
+    assert gemini.calls[-1].raw == json.dumps(body, separators=(",", ":")).encode()
+
+
+def test_what_only_google_knows_of_vectors_is_400_elsewhere(google, post):
+    config = types.EmbedContentConfig(task_type="RETRIEVAL_QUERY")
+    with pytest.raises(ClientError, match="taskType"):
+        google.models.embed_content(model="mock/embedder", contents="a", config=config)
+    body = {"content": {"parts": [{"text": "a"}]}, "taskType": "RETRIEVAL_QUERY", "drop_unsupported": True}
+    assert post("mock/embedder", "embedContent", body).status == 200
+    with pytest.raises(ClientError, match="batchEmbedContents"):
+        google.models.embed_content(model=CLAUDE, contents="a")
+    assert post(FLASH, "embedContent", {}).json()["error"]["status"] == "INVALID_ARGUMENT"

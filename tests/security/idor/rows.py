@@ -293,6 +293,9 @@ ROWS: dict[str, Row] = {
     "api-route-version": tenant(AT_PRODUCTION, get=Cell(READERS | KEY)),
     "api-limits": tenant(AT_PRODUCTION, get=Cell(READERS | KEY), post=Cell(MAKERS, NEW_LIMIT)),
     "api-limit": tenant(AT_PRODUCTION, get=Cell(READERS | KEY), patch=Cell(MAKERS, {"amount": 5}), delete=Cell(MAKERS)),
+    "api-gateway-settings": tenant(
+        AT_PRODUCTION, get=Cell(READERS | KEY), patch=Cell(MAKERS | KEY, {"allows_own_keys": True})
+    ),
     "api-recostings": tenant(AT_PRODUCTION, get=Cell(MAKERS), post=Cell(MAKERS, NEW_RECOSTING)),
     "api-recosting": tenant(AT_PRODUCTION, get=Cell(MAKERS)),
     "overview": tenant(get=Cell(READERS | {"guest"})),
@@ -314,6 +317,7 @@ ROWS: dict[str, Row] = {
     "route-rollback": tenant(AT_PLACE, post=Cell(MAKERS, form={"version": "1"}, served=(302,))),
     "route-remove": tenant(AT_PLACE, post=Cell(MAKERS, form={"confirm": "noors-route"}, served=(302,))),
     "providers": tenant(AT_PLACE, get=Cell(READERS)),
+    "own-keys": tenant(AT_PLACE, post=Cell(MAKERS, form={"allows": "yes"}, served=(302,))),
     "provider-new": tenant(f"{AT_PLACE}&kind=groq", get=Cell(MAKERS), post=Cell(MAKERS, form=GROQ, served=(302,))),
     "provider": tenant(AT_PLACE, get=Cell(READERS), post=Cell(MAKERS, form=OWN_PROVIDER, served=(302,))),
     "provider-test": tenant(AT_PLACE, post=Cell(MAKERS, form={})),

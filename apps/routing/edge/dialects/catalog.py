@@ -11,6 +11,7 @@ from apps.routing.edge.dialects.huggingface.dialect import HuggingFace
 from apps.routing.edge.dialects.mistral.dialect import Mistral
 from apps.routing.edge.dialects.ollama.dialect import Ollama
 from apps.routing.edge.dialects.openai.dialect import OpenAI
+from apps.routing.edge.dialects.replicate.dialect import Replicate
 from apps.routing.edge.dialects.speech import Dialect
 from apps.routing.edge.dialects.vertex.claude import ClaudeOnVertex, is_claude
 from apps.routing.edge.dialects.vertex.dialect import Vertex
@@ -30,6 +31,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     Mistral("mistral", "Mistral"),
     Ollama("ollama", "Ollama"),
     HuggingFace("huggingface", "Hugging Face"),
+    Replicate("replicate", "Replicate"),
 )
 _CLAUDE_THERE: Final = ClaudeOnVertex(_VERTEX, "Claude on Vertex AI")
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}

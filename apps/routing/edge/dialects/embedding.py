@@ -40,6 +40,8 @@ _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class Embedding:
     """One caller's wish, said to one provider and answered as OpenAI would."""
 
+    operation = EMBEDDINGS
+
     __slots__ = ("_asked", "_embedder", "_is_packed", "_size")
 
     def __init__(self, embedder: Embedder, asked: str) -> None:

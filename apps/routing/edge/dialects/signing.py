@@ -8,5 +8,5 @@ Pairs = tuple[tuple[str, str], ...]
 class Signer(Protocol):
     """One for each key and process."""
 
-    async def headers(self, url: str, body: bytes) -> Pairs:
+    async def headers(self, url: str, body: bytes, *, method: str = "POST") -> Pairs:
         """What this call needs beside the fixed headers. Raises Unavailable, UpstreamFailed or UpstreamTimedOut."""

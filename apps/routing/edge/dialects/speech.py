@@ -23,6 +23,7 @@ from brokle.kernel.errors import BadRequest
 
 if TYPE_CHECKING:
     from apps.routing.edge.dialects.embedding import Embedder
+    from apps.routing.edge.dialects.pictures import Painter
 
 CHAT: Final = "chat"
 """The operation all formats of conversation share; embeddings, images and the like have their own names."""
@@ -201,6 +202,9 @@ class Dialect(Protocol):
 
     def embedder(self) -> "Embedder | None":
         """None where embeddings are spoken in OpenAI's form or not at all."""
+
+    def painter(self) -> "Painter | None":
+        """None where pictures are spoken of in OpenAI's form or not at all."""
 
     def read_whole(self, body: bytes) -> WholeReply:
         """Raises msgspec.DecodeError for what is no answer of this dialect."""

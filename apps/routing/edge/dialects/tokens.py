@@ -52,7 +52,7 @@ class Tokens:
         self._renew_at = 0.0
         self._fetching: asyncio.Task[None] | None = None
 
-    async def headers(self, url: str, body: bytes) -> Pairs:
+    async def headers(self, url: str, body: bytes, *, method: str = "POST") -> Pairs:
         if self._clock() < self._renew_at:
             return self._header
         if self._fetching is None:

@@ -11,8 +11,11 @@ from botocore.credentials import Credentials
 
 from apps.routing.edge.dialects.bedrock.dialect import Bedrock
 from apps.routing.edge.dialects.bedrock.signature import Keys, Signature, find_keys
+from apps.routing.edge.upstreams import OPEN_TO_ALL, Door
+from brokle.edge.egress import EgressClient, Limits, Policy
 from brokle.kernel.errors import Unavailable
 from tests.fakes.bedrock_provider import ACCESS_KEY, SECRET_KEY
+from tests.fakes.upstream import answering, upstream
 
 BEDROCK = Bedrock("bedrock", "Amazon Bedrock")
 BASE = "https://bedrock-runtime.eu-west-1.amazonaws.com"
@@ -32,8 +35,8 @@ def signer_of(secret, options=None, now=NOW):
 def judged(monkeypatch):
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda: NOW.replace(tzinfo=None))
 
-    def sign(url, body, token=None):
-        request = AWSRequest("POST", url, {"content-type": "application/json"}, body)
+    def sign(url, body, token=None, method="POST"):
+        request = AWSRequest(method, url, {"content-type": "application/json"}, body)
         SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY, token), "bedrock", "eu-west-1").add_auth(request)
         return {name.lower(): value for name, value in request.headers.items() if name.lower() != "content-type"}
 
@@ -52,6 +55,20 @@ async def test_a_signature_is_the_one_that_aws_own_signer_makes(judged, model, b
 async def test_an_address_of_ones_own_with_a_port_is_signed_too(judged):
     url = "http://127.0.0.1:9100/behind/model/m/converse"
     assert dict(await signer_of(KEYS).headers(url, b"x")) == judged(url, b"x")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_the_method_that_is_sent_is_the_one_that_is_signed(judged, method):
+    """A door that is knocked at for something else than an answer of a model."""
+    async with upstream(answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")) as there:
+        async with EgressClient(Policy(["127.0.0.1"])) as egress:
+            door = Door(OPEN_TO_ALL, KEYS, egress, {"content-type": "application/json"}, signer_of(KEYS))
+            answer = await door.call(method, there.url("/model/m"), Limits())
+            answer.close()
+        [asked] = there.requests
+    expected = judged(there.url("/model/m"), b"", method=method)
+    assert asked.method == method
+    assert {name: asked.headers[name] for name in expected} == expected
 
 
 async def test_a_new_day_has_a_new_key():

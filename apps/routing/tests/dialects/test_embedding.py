@@ -1,4 +1,4 @@
-"""Embeddings asked in OpenAI's form of a provider that has its own."""
+"""Embeddings asked in OpenAI's or Google's form of a provider that has its own."""
 
 import json
 import struct
@@ -8,8 +8,13 @@ import pytest
 from google.genai.types import EmbedContentResponse
 from openai.types import CreateEmbeddingResponse
 
+from apps.routing.edge.asks import Ask
+from apps.routing.edge.controls import Controls
 from apps.routing.edge.dialects.embedding import Embedding
+from apps.routing.edge.dialects.gemini.embed import EMBED, MANY, ONE, EmbeddingOfContents, EmbedFormat
 from apps.routing.edge.dialects.gemini.embeddings import GeminiEmbedder
+from apps.routing.edge.dialects.openai.embeddings import OpenAIEmbedder
+from apps.routing.edge.dialects.openai.plain import no_conversation
 from apps.routing.edge.dialects.speech import CannotExpress
 from apps.routing.edge.usage import Usage
 from brokle.kernel.errors import BadRequest
@@ -67,3 +72,69 @@ def test_what_cannot_be_told_is_refused_by_name(members, field):
 def test_nothing_to_embed_is_a_bad_request(given):
     with pytest.raises(BadRequest):
         asked(input=given)
+
+
+def contents(embedder, verb=MANY, *, drops=False, **members):
+    embedding = EmbeddingOfContents(embedder, verb)
+    return embedding, json.loads(embedding.write(json.dumps(members).encode(), "m", "X", drops_unsupported=drops))
+
+
+def said(text, **members):
+    return {"model": "models/any", "content": {"parts": [{"text": text}]}, **members}
+
+
+def test_googles_contents_are_texts_to_others():
+    embedding, body = contents(
+        OpenAIEmbedder(), requests=[said("a", outputDimensionality=2), said("ب", output_dimensionality=2)]
+    )
+    assert body == {"model": "m", "input": ["a", "ب"], "encoding_format": "float", "dimensions": 2}
+    reply = {
+        "data": [{"index": 1, "embedding": [1.0]}, {"index": 0, "embedding": [0.5]}],
+        "usage": {"prompt_tokens": 3},
+    }
+    raw, usage = embedding.answer(json.dumps(reply).encode())
+    assert [one.values for one in EmbedContentResponse.model_validate_json(raw).embeddings] == [[0.5], [1.0]]
+    assert usage == Usage(input=3)
+
+
+def test_a_single_content_has_a_single_vector():
+    embedding, body = contents(GeminiEmbedder(), ONE, content={"parts": [{"text": "a"}, {"text": "b"}]})
+    assert body["requests"][0]["content"] == {"parts": [{"text": "a\nb"}]}
+    raw, usage = embedding.answer(b'{"embeddings": [{"values": [0.5]}]}')
+    assert json.loads(raw) == {"embedding": {"values": [0.5]}, "usageMetadata": {"promptTokenCount": 1}}
+    assert usage == Usage(input=1, is_estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("members", "field"),
+    [
+        ({"requests": [said("a", taskType="RETRIEVAL_QUERY")]}, "taskType"),
+        ({"requests": [{"content": {"parts": [{"inlineData": {"data": ""}}]}}]}, "content.parts.inlineData"),
+        ({"requests": []}, "requests"),
+        ({"requests": [{"content": "a"}]}, "content"),
+        ({"requests": [said("a"), said("b", outputDimensionality=2)]}, "outputDimensionality"),
+    ],
+)
+def test_contents_that_are_no_texts_are_refused_by_name(members, field):
+    with pytest.raises(BadRequest) as caught:
+        contents(OpenAIEmbedder(), **members)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("body", "relayed"),
+    [
+        (b'{"content": {"parts": []}}', b'{"content": {"parts": []}}'),
+        (b'{"model": "models/g/e",  "content": {"parts": []}}', b'{"model":"models/e","content":{"parts": []}}'),
+        (
+            b'{"requests": [{"model": "models/e", "content": {}}]}',
+            b'{"requests": [{"model": "models/e", "content": {}}]}',
+        ),
+        (b'{"requests": [{"content": {}}]}', b'{"requests":[{"content":{},"model":"models/e"}]}'),
+        (b'{"requests": [], "brokle": {"user": "u"}}', b'{"requests":[]}'),
+    ],
+)
+def test_contents_reach_google_as_they_came_but_for_the_name(body, relayed):
+    spoken = EmbedFormat(EMBED, ONE)
+    ask = Ask("g/e", body, Controls(), no_conversation)
+    assert spoken.relayed(ask, "e") == relayed

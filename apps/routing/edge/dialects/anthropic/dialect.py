@@ -9,6 +9,7 @@ from apps.routing.edge.dialects.anthropic.messages import COUNT, MESSAGES, Count
 from apps.routing.edge.dialects.anthropic.streams import MessagesReader
 from apps.routing.edge.dialects.anthropic.wire import refusal_of
 from apps.routing.edge.dialects.embedding import Embedder
+from apps.routing.edge.dialects.pictures import Painter
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import CHAT, Reader
 from apps.routing.edge.reply import Failed, WholeReply
@@ -50,6 +51,9 @@ class Anthropic:
         return conversations.write_request(conversation, model, title=self.title)
 
     def embedder(self) -> Embedder | None:
+        return None
+
+    def painter(self) -> Painter | None:
         return None
 
     def read_whole(self, body: bytes) -> WholeReply:

@@ -12,6 +12,7 @@ from apps.routing.edge.dialects.bedrock.signature import Keys, Signature, find_k
 from apps.routing.edge.dialects.bedrock.streams import ConverseReader
 from apps.routing.edge.dialects.bedrock.wire import refusal_of
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedder
+from apps.routing.edge.dialects.pictures import Painter
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import Reader
 from apps.routing.edge.reply import Failed, WholeReply
@@ -48,6 +49,9 @@ class Bedrock:
 
     def embedder(self) -> Embedder | None:
         return InvokeEmbedder()
+
+    def painter(self) -> Painter | None:
+        return None
 
     def read_whole(self, body: bytes) -> WholeReply:
         return replies.read_whole(body)

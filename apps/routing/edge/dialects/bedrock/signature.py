@@ -76,7 +76,7 @@ class Signature:
         self._clock = clock
         self._made: tuple[str, bytes] = ("", b"")
 
-    async def headers(self, url: str, body: bytes) -> Pairs:
+    async def headers(self, url: str, body: bytes, *, method: str = "POST") -> Pairs:
         address = parse_url(url)
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
         signed = {"content-type": _TYPE, "host": address.origin.authority, "x-amz-date": moment}
@@ -84,7 +84,8 @@ class Signature:
             signed["x-amz-security-token"] = self._keys.session_token
         said = {name: value for name, value in signed.items() if name.startswith("x-amz-")}
         region = self._region_of(address)
-        return (("authorization", self._authorization(address, body, signed, region)), *said.items())
+        asked = canonical(method, address, body, signed)
+        return (("authorization", self._authorization(asked, signed, region)), *said.items())
 
     def _region_of(self, address: Url) -> str:
         if self._region:
@@ -94,11 +95,10 @@ class Signature:
             raise Unavailable("This provider has no `region` in its options")
         return found[1]
 
-    def _authorization(self, address: Url, body: bytes, signed: dict[str, str], region: str) -> str:
+    def _authorization(self, asked: str, signed: dict[str, str], region: str) -> str:
         moment = signed["x-amz-date"]
         scope = f"{moment[:8]}/{region}/{_SERVICE}/aws4_request"
-        asked = canonical("POST", address, body, signed).encode()
-        text = f"{_ALGORITHM}\n{moment}\n{scope}\n{hashlib.sha256(asked).hexdigest()}"
+        text = f"{_ALGORITHM}\n{moment}\n{scope}\n{hashlib.sha256(asked.encode()).hexdigest()}"
         signature = _hashed(self._key(moment[:8], region), text).hex()
         credential = f"{self._keys.access_key_id}/{scope}"
         return f"{_ALGORITHM} Credential={credential}, SignedHeaders={';'.join(signed)}, Signature={signature}"

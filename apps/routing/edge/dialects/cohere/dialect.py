@@ -10,6 +10,7 @@ from apps.routing.edge.dialects.cohere.embeddings import CohereEmbedder
 from apps.routing.edge.dialects.cohere.streams import ChatReader
 from apps.routing.edge.dialects.cohere.wire import refusal_of
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedder
+from apps.routing.edge.dialects.pictures import Painter
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import CHAT, Reader
 from apps.routing.edge.reply import Failed, WholeReply
@@ -46,6 +47,9 @@ class Cohere:
 
     def embedder(self) -> Embedder | None:
         return CohereEmbedder()
+
+    def painter(self) -> Painter | None:
+        return None
 
     def read_whole(self, body: bytes) -> WholeReply:
         return replies.read_whole(body)

@@ -8,10 +8,12 @@ from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedder
 from apps.routing.edge.dialects.gemini import conversations, replies
+from apps.routing.edge.dialects.gemini.embed import BATCH_EMBED, EMBED, MANY, ONE
 from apps.routing.edge.dialects.gemini.embeddings import GeminiEmbedder
 from apps.routing.edge.dialects.gemini.generate import COUNT, GENERATE, CountFormat, GenerateFormat
 from apps.routing.edge.dialects.gemini.streams import GenerateReader
 from apps.routing.edge.dialects.gemini.wire import refusal_of
+from apps.routing.edge.dialects.pictures import Painter
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import CHAT, Reader
 from apps.routing.edge.reply import Failed, WholeReply
@@ -21,9 +23,11 @@ VERBS: Final = {
     CHAT: "generateContent",
     GenerateFormat.operation: "generateContent",
     CountFormat.operation: "countTokens",
-    EMBEDDINGS: "batchEmbedContents",
+    EMBEDDINGS: MANY,
+    MANY: MANY,
+    ONE: ONE,
 }
-_FORMATS: Final = frozenset({GENERATE, COUNT})
+_FORMATS: Final = frozenset({GENERATE, COUNT, EMBED, BATCH_EMBED})
 _VERSIONS: Final = ("/v1beta", "/v1")
 
 
@@ -54,6 +58,9 @@ class Gemini:
 
     def embedder(self) -> Embedder | None:
         return GeminiEmbedder()
+
+    def painter(self) -> Painter | None:
+        return None
 
     def read_whole(self, body: bytes) -> WholeReply:
         return replies.read_whole(body)

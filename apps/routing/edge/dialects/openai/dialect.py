@@ -9,6 +9,7 @@ from apps.routing.edge.dialects.embedding import Embedder
 from apps.routing.edge.dialects.openai import replies, requests
 from apps.routing.edge.dialects.openai.streams import ChatReader
 from apps.routing.edge.dialects.openai.wire import refusal_of
+from apps.routing.edge.dialects.pictures import Painter
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import CHAT, Reader
 from apps.routing.edge.reply import Failed, WholeReply
@@ -55,6 +56,9 @@ class OpenAI:
         return requests.write_request(conversation, model, title=self.title)
 
     def embedder(self) -> Embedder | None:
+        return None
+
+    def painter(self) -> Painter | None:
         return None
 
     def read_whole(self, body: bytes) -> WholeReply:
