@@ -37,6 +37,7 @@ _MODELS = (
     "cut-at-once",
     "error-within",
     "endless",
+    "paced",
     "tool-caller",
     "too-short",
     "wordy",
