@@ -11,10 +11,9 @@ from apps.routing.edge.dialects.anthropic.counting import tokens_in
 from apps.routing.edge.dialects.gemini.arrays import Listed
 from apps.routing.edge.dialects.gemini.generate import STREAM, CountFormat, GenerateFormat, called
 from apps.routing.edge.dialects.speech import Format
-from brokle.edge.dispatch import answer_error
 from brokle.edge.http import Request
 from brokle.edge.limits import Limiter
-from brokle.kernel.errors import BrokleError, NotFound
+from brokle.kernel.errors import NotFound
 
 GENERATE: Final[Format] = GenerateFormat()
 
@@ -34,13 +33,6 @@ class Verbs:
             await self._counts.answer(request)
         else:
             raise NotFound(f"`{verb[:60]}` is not known here; known are generateContent, {STREAM} and countTokens")
-
-    async def answer_beside(self, request: Request) -> None:
-        """Below an address whose errors otherwise have another shape."""
-        try:
-            await self.answer(request)
-        except BrokleError as error:
-            await answer_error(request, error, GENERATE.error_shape)
 
 
 def _counted(conversation: Conversation) -> bytes:

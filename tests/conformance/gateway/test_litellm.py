@@ -47,6 +47,8 @@ def ask(client, home):
     return call
 
 
+@pytest.mark.case(1, "litellm")
+@pytest.mark.case(25, "litellm")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("model", [GPT, "fast", SONNET, FLASH])
 def test_an_answer_has_text_usage_and_an_id(ask, row, way, model):
@@ -59,6 +61,8 @@ def test_an_answer_has_text_usage_and_an_id(ask, row, way, model):
     assert found["model_requested"] == model
 
 
+@pytest.mark.case(2, "litellm")
+@pytest.mark.case(25, "litellm")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_stream_has_the_same_text_and_is_billed(ask, home, provider, way):
     provider.calls.clear()
@@ -69,6 +73,7 @@ def test_a_stream_has_the_same_text_and_is_billed(ask, home, provider, way):
     assert call.body["stream_options"] == {"include_usage": True}
 
 
+@pytest.mark.case(3, "litellm")
 @pytest.mark.parametrize("way", WAYS)
 def test_who_asks_for_usage_is_told_it(ask, way):
     more = {"stream": True, "stream_options": {"include_usage": True}}
@@ -76,6 +81,8 @@ def test_who_asks_for_usage_is_told_it(ask, way):
     assert chunks[-1]["usage"]["total_tokens"] == 18
 
 
+@pytest.mark.case(14, "litellm")
+@pytest.mark.case(25, "litellm")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("model", ["mock/tool-caller", SONNET, FLASH])
 def test_a_loop_of_two_tools_at_once_ends_in_words(ask, way, model):
@@ -88,6 +95,7 @@ def test_a_loop_of_two_tools_at_once_ends_in_words(ask, way, model):
     assert ask(f"{way}/{model}", messages=again, tools=[WEATHER])["value"]["choices"][0]["message"]["content"] == TEXT
 
 
+@pytest.mark.case(14, "litellm")
 @pytest.mark.parametrize("model", ["mock/tool-caller", SONNET, FLASH])
 def test_calls_are_streamed_with_whole_arguments(ask, model):
     chunks = ask(f"openai/{model}", messages=HI, tools=[WEATHER], stream=True)["value"]
@@ -97,12 +105,14 @@ def test_calls_are_streamed_with_whole_arguments(ask, model):
         assert json.loads(arguments) == {"city": city}
 
 
+@pytest.mark.case(17, "litellm")
 @pytest.mark.parametrize("model", [SONNET, FLASH])
 def test_a_shape_is_answered(ask, model):
     reply = ask(f"litellm_proxy/{model}", messages=HI, response_format=SHAPE)["value"]
     assert json.loads(reply["choices"][0]["message"]["content"]) == {"city": "Cairo"}
 
 
+@pytest.mark.case(23, "litellm")
 @pytest.mark.parametrize("way", WAYS)
 def test_vectors_are_plain_numbers(ask, way):
     reply = ask(f"{way}/mock/embedder", "embedding", input=["a", "b"])["value"]
@@ -116,11 +126,16 @@ def test_responses_are_answered(ask, model):
     assert (message["content"][0]["text"], reply["status"]) == (TEXT, "completed")
 
 
+@pytest.mark.case(23, "litellm")
 def test_sound_is_heard(ask):
     heard = ask(f"openai/{GPT}", "transcription", file={"name": "a.wav", "text": "s" * 500})["value"]
     assert heard["text"] == "500 bytes"
 
 
+@pytest.mark.case(7, "litellm")
+@pytest.mark.case(8, "litellm")
+@pytest.mark.case(9, "litellm")
+@pytest.mark.case(25, "litellm")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("model", "kind", "status"),
@@ -139,6 +154,7 @@ def test_refusals_are_the_right_exceptions(ask, way, model, kind, status):
     assert (caught.value.kind, caught.value.told["status"]) == (kind, status)
 
 
+@pytest.mark.case(10, "litellm")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_wrong_key_is_an_authentication_error(client, home, way):
     wrong = {"api_base": f"{home.url}/v1", "api_key": "bk_test_wrong_0123456789abcdef", "max_retries": 0}
@@ -147,12 +163,38 @@ def test_a_wrong_key_is_an_authentication_error(client, home, way):
     assert (caught.value.kind, caught.value.told["status"]) == ("AuthenticationError", 401)
 
 
+@pytest.mark.case(7, "litellm")
 def test_a_limit_tells_when_to_come_again(ask):
     with pytest.raises(Refused) as caught:
         ask("openai/mock/rate-limited", messages=HI)
     assert caught.value.told["headers"]["retry-after"] == "7"
 
 
+@pytest.mark.case(5, "litellm")
 def test_a_stream_that_breaks_off_raises(ask):
     with pytest.raises(Refused, match="broke off"):
         ask("openai/mock/cut", messages=HI, stream=True)
+
+
+@pytest.mark.case(6, "litellm")
+def test_an_error_inside_the_stream_raises_with_its_words(ask):
+    with pytest.raises(Refused, match="overloaded inside"):
+        ask("openai/mock/error-within", messages=HI, stream=True)
+
+
+@pytest.mark.case(18, "litellm")
+@pytest.mark.parametrize("way", WAYS)
+def test_members_that_only_the_provider_knows_reach_it(ask, provider, way):
+    provider.calls.clear()
+    ask(f"{way}/{GPT}", messages=HI, extra_body={"x_vendor": 1}, seed=7)
+    [call] = provider.calls
+    assert (call.body["x_vendor"], call.body["seed"]) == (1, 7)
+
+
+@pytest.mark.case(21, "litellm")
+def test_a_route_goes_on_to_who_answers(ask):
+    assert ask("openai/safe", messages=HI)["value"]["choices"][0]["message"]["content"] == TEXT
+    chunks = ask("openai/safe-stream", messages=HI, stream=True)["value"]
+    assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == TEXT
+    with pytest.raises(Refused, match="broke off"):
+        ask("openai/late", messages=HI, stream=True)

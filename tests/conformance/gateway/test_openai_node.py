@@ -46,6 +46,7 @@ def refusal(node, model, **more):
     return caught.value
 
 
+@pytest.mark.case(1, "openai-node")
 @pytest.mark.parametrize("model", [GPT, "fast", SONNET, FLASH])
 def test_an_answer_has_text_usage_and_an_id(node, row, model):
     answer = ask(node, model)
@@ -56,6 +57,7 @@ def test_an_answer_has_text_usage_and_an_id(node, row, model):
     assert (found["status"], found["user_agent"][:9]) == (200, "OpenAI/JS")
 
 
+@pytest.mark.case(2, "openai-node")
 @pytest.mark.parametrize("model", [GPT, SONNET, FLASH])
 def test_a_stream_shows_no_usage_to_who_did_not_ask_and_is_billed(node, row, model):
     answer = ask(node, model, stream=True)
@@ -69,6 +71,7 @@ def test_a_stream_shows_no_usage_to_who_did_not_ask_and_is_billed(node, row, mod
         assert found["cost_usd_nanos"] == NANOS
 
 
+@pytest.mark.case(3, "openai-node")
 @pytest.mark.parametrize("model", [GPT, SONNET])
 def test_who_asks_for_usage_gets_exactly_one_more_chunk(node, model):
     chunks = ask(node, model, stream=True, stream_options={"include_usage": True})["value"]
@@ -76,6 +79,7 @@ def test_who_asks_for_usage_gets_exactly_one_more_chunk(node, model):
     assert (chunks[-1]["choices"], chunks[-1]["usage"]["total_tokens"] > 0) == ([], True)
 
 
+@pytest.mark.case(14, "openai-node")
 @pytest.mark.parametrize("model", ["mock/tool-caller", SONNET, FLASH])
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_its_own_runner_of_tools_ends_in_words(node, model, is_stream):
@@ -84,6 +88,7 @@ def test_its_own_runner_of_tools_ends_in_words(node, model, is_stream):
     assert answer["value"] == {"asked": [{"city": city} for city in CITIES], "said": TEXT}
 
 
+@pytest.mark.case(17, "openai-node")
 @pytest.mark.parametrize("model", [SONNET, FLASH])
 def test_a_shape_is_parsed(node, model):
     body = {"model": model, "messages": HI, "response_format": SHAPE}
@@ -100,6 +105,7 @@ def test_responses_are_answered_and_streamed(node, model):
     assert events[-1]["type"] == "response.completed"
 
 
+@pytest.mark.case(23, "openai-node")
 def test_vectors_are_asked_for_packed_and_equal_the_plain_ones(node, provider):
     packed = node.ask("embeddings.create", body={"model": "mock/embedder", "input": "hello"})["value"]
     assert provider.calls[-1].body["encoding_format"] == "base64"
@@ -110,6 +116,7 @@ def test_vectors_are_asked_for_packed_and_equal_the_plain_ones(node, provider):
     assert provider.calls[-1].body["input"] == [[1, 2, 3], [4]]
 
 
+@pytest.mark.case(23, "openai-node")
 def test_sound_is_heard_and_spoken(node, provider, row):
     body = {"model": GPT, "file": {"name": "a.wav", "text": "s" * 5000}, "language": "ar"}
     heard = node.ask("audio.transcriptions.create", body=body)
@@ -120,6 +127,7 @@ def test_sound_is_heard_and_spoken(node, provider, row):
     assert base64.b64decode(spoken["value"]) == SOUND
 
 
+@pytest.mark.case(23, "openai-node")
 def test_pictures_are_painted(node):
     painted = node.ask("images.generate", body={"model": "mock/painter", "prompt": "a mosque at dawn"})["value"]
     assert painted["data"][0]["b64_json"] == "cGljdHVyZQ=="
@@ -132,6 +140,7 @@ def test_models_are_listed_and_found_by_a_name_with_a_slash(node):
     assert (caught.value.kind, caught.value.told["code"]) == ("NotFoundError", "model_not_found")
 
 
+@pytest.mark.case(9, "openai-node")
 def test_an_unknown_model_is_not_found_and_nobody_is_asked(node, provider):
     provider.calls.clear()
     found = refusal(node, "mock/nope")
@@ -140,11 +149,14 @@ def test_an_unknown_model_is_not_found_and_nobody_is_asked(node, provider):
     assert provider.calls == []
 
 
+@pytest.mark.case(10, "openai-node")
 def test_a_wrong_key_is_an_authentication_error(node):
     found = refusal(node, GPT, key="bk_test_wrong_0123456789abcdef")
     assert (found.kind, found.told["status"], found.told["code"]) == ("AuthenticationError", 401, "invalid_api_key")
 
 
+@pytest.mark.case(7, "openai-node")
+@pytest.mark.case(8, "openai-node")
 def test_the_providers_refusals_keep_code_parameter_and_advice(node, provider):
     provider.calls.clear()
     limited = refusal(node, "mock/rate-limited")
@@ -159,6 +171,7 @@ def test_the_providers_refusals_keep_code_parameter_and_advice(node, provider):
     assert (hot.kind, hot.told["param"], hot.told["code"]) == ("BadRequestError", "temperature", "bad_value")
 
 
+@pytest.mark.case(20, "openai-node")
 def test_a_key_that_has_used_up_its_rate_is_told_when_to_come_again(node, home):
     """The rate is known to both processes, which took requests of it to say so."""
     key = issue(home, requests_per_minute=8)
@@ -168,16 +181,19 @@ def test_a_key_that_has_used_up_its_rate_is_told_when_to_come_again(node, home):
     assert found.told["headers"]["x-ratelimit-remaining-requests"] == "0"
 
 
+@pytest.mark.case(5, "openai-node")
 @pytest.mark.parametrize("model", ["mock/cut", "claude/claude-cut"])
 def test_a_stream_that_breaks_off_raises(node, model):
     assert "broke off" in refusal(node, model, stream=True).told["message"]
 
 
+@pytest.mark.case(6, "openai-node")
 def test_an_error_inside_the_stream_keeps_its_code(node):
     found = refusal(node, "mock/error-within", stream=True)
     assert (found.told["code"], found.told["type"]) == ("overloaded", "server_error")
 
 
+@pytest.mark.case(12, "openai-node")
 def test_who_stops_reading_stops_the_upstream(node, home, provider, row):
     provider.calls.clear()
     answer = ask(node, "mock/endless", stream=True, stop_after=5)
@@ -188,6 +204,7 @@ def test_who_stops_reading_stops_the_upstream(node, home, provider, row):
     assert 0 < found["output_tokens"] < 100
 
 
+@pytest.mark.case(18, "openai-node")
 def test_members_that_only_the_provider_knows_reach_it(node, provider):
     provider.calls.clear()
     ask(node, x_vendor=1, metadata={"a": "b"}, user="u1", seed=7)
@@ -198,3 +215,13 @@ def test_members_that_only_the_provider_knows_reach_it(node, provider):
         "user": "u1",
         "seed": 7,
     }
+
+
+@pytest.mark.case(21, "openai-node")
+def test_a_route_goes_on_to_who_answers(node, row):
+    answer = ask(node, "safe")
+    assert answer["value"]["choices"][0]["message"]["content"] == TEXT
+    assert row(answer["headers"]["x-request-id"])["attempts"] == 3
+    chunks = ask(node, "safe-stream", stream=True)["value"]
+    assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == TEXT
+    assert "broke off" in refusal(node, "late", stream=True).told["message"]
