@@ -41,11 +41,18 @@ $(UV):
 	@$(UV) sync --locked --quiet --python $(PYTHON)
 	@touch $@
 
+.PHONY: judges
+judges: tests/sdk/litellm/.venv/.ready ## Install the clients of tests/sdk that cannot live beside the others
+
+tests/sdk/%/.venv/.ready: $(UV) tests/sdk/%/pyproject.toml tests/sdk/%/uv.lock
+	@$(UV) sync --locked --quiet --python $(PYTHON) --project tests/sdk/$*
+	@touch $@
+
 # ── Check ────────────────────────────────────────────────────────────────────
 .PHONY: test
 test: .venv/.ready ## Everything CI does; on Debian as root it installs what the tests need
 	@tests/install-system-parts
-	@$(MAKE) --no-print-directory check assets
+	@$(MAKE) --no-print-directory check assets judges
 	@tests/run-modes
 	@tests/run-suite
 
@@ -54,6 +61,7 @@ check: .venv/.ready lint ## Lint, types, contracts, lock file
 	@$(BIN)/mypy
 	@$(MAKE) --no-print-directory contracts
 	@$(UV) lock --check --quiet
+	@$(UV) lock --check --quiet --project tests/sdk/litellm
 
 .PHONY: contracts
 contracts: .venv/.ready ## Who may import whom, the contracts of ee included where it is
@@ -70,11 +78,11 @@ fmt: .venv/.ready ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 .PHONY: test-unit
-test-unit: .venv/.ready ## Tests that need no browser and no container engine
+test-unit: .venv/.ready judges ## Tests that need no browser and no container engine
 	@$(PYTEST) $(PARALLEL) -m "not e2e and not docker and not long"
 
 .PHONY: test-integration
-test-integration: .venv/.ready ## Tests with real engines
+test-integration: .venv/.ready judges ## Tests with real engines
 	@$(PYTEST) $(PARALLEL) -m "engines and not long"
 
 .PHONY: test-e2e
@@ -174,6 +182,10 @@ screenshots: .venv/.ready assets ## Take the pictures of the documents anew
 .PHONY: idor-report
 idor-report: .venv/.ready ## Ask every route as everybody, print what was answered, keep it in docs/security/tenancy.md
 	@BROKLE_KEEP_TENANCY=1 $(PYTEST) -q -s tests/security/idor
+
+.PHONY: conformance-report
+conformance-report: .venv/.ready judges ## Run the gateway's cases by every official client, print the table, keep it in docs/conformance.md
+	@BROKLE_KEEP_CONFORMANCE=1 $(PYTEST) -q -s tests/conformance/gateway
 
 .PHONY: docs-generate
 docs-generate: .venv/.ready ## Write the generated documents: settings, .env.example, API

@@ -40,6 +40,11 @@ class Endpoint:
     meters_itself: bool = False
     """Whether the handler takes the limits of metered keys, which depend on what the body asks for."""
     adorn: Adorn | None = None
+    shape_of: Callable[[Request], ErrorShape] | None = None
+    """Where two wire formats share an address, the shape of this call's errors."""
+
+    def shape(self, request: Request) -> ErrorShape:
+        return self.error_shape if self.shape_of is None else self.shape_of(request)
 
 
 class Dispatch:
@@ -84,10 +89,10 @@ class Dispatch:
         except ClientGone:
             pass
         except BrokleError as error:
-            await answer_error(request, error, endpoint.error_shape)
+            await answer_error(request, error, endpoint.shape(request))
         except Exception as error:
             log.exception("edge failure", exc_info=error)
-            await answer_error(request, BrokleError(), endpoint.error_shape)
+            await answer_error(request, BrokleError(), endpoint.shape(request))
         finally:
             self._meters[endpoint.path].answered(request.status, perf_counter_ns() - request.started_ns)
             if self._logs_access:
@@ -106,7 +111,7 @@ class Dispatch:
             except BrokleError as error:
                 span.set("http.response.status_code", request.status or error.status)
                 span.fail(error.code if error.status >= 500 else "")
-                await answer_error(request, error, endpoint.error_shape)
+                await answer_error(request, error, endpoint.shape(request))
             else:
                 span.set("http.response.status_code", request.status)
 

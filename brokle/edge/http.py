@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, NoReturn
 
 from brokle.edge.principal import Principal
 from brokle.kernel.errors import BadRequest, TooLarge
@@ -20,6 +20,9 @@ Adorn = Callable[["Request"], list[Header]]
 JSON: Header = (b"content-type", b"application/json")
 _PREFETCH_MAX = 256 * 1024
 DEFAULT_BODY_LIMIT = 32 * 1024 * 1024
+_DRAINED_MAX = 128 * 1024 * 1024
+"""So much of a body that is too large is still taken and thrown away: who is hung up on in the middle of sending
+never reads why."""
 
 
 class ClientGone(Exception):
@@ -89,7 +92,7 @@ class Request:
         length = self.headers.get(b"content-length", b"")
         declared = int(length) if length.isdigit() else -1
         if declared > limit:
-            raise TooLarge(f"The body may hold at most {limit} bytes")
+            await self.refuse_body(limit, is_over=declared > _DRAINED_MAX)
         message = self._first or await self._receive()
         self._first = None
         parts: list[bytes] = []
@@ -100,11 +103,20 @@ class Request:
             part: bytes = message.get("body", b"")
             size += len(part)
             if size > limit:
-                raise TooLarge(f"The body may hold at most {limit} bytes")
+                parts.clear()
+                await self.refuse_body(limit, is_over=not message.get("more_body"))
             parts.append(part)
             if size == declared or not message.get("more_body"):
                 return part if len(parts) == 1 else b"".join(parts)
             message = await self._receive()
+
+    async def refuse_body(self, limit: int, *, is_over: bool) -> NoReturn:
+        """`is_over`: there is no more of it, or too much."""
+        left = _DRAINED_MAX
+        while left > 0 and not is_over:
+            part, is_last = await self.body_part()
+            left = 0 if is_last else left - len(part)
+        raise TooLarge(f"The body may hold at most {limit} bytes")
 
     async def body_part(self) -> tuple[bytes, bool]:
         """The next piece as it arrives, and whether it is the last; for bodies that are passed on unread."""

@@ -44,13 +44,15 @@ _GEMINI_STATUSES = {
 
 
 _OPENAI_CODES = {"unauthorized": "invalid_api_key", "rate_limited": "rate_limit_exceeded"}
+# By these words of OpenAI, not by status or code, LiteLLM knows a wrong key from a wrong request.
+_NO_SUCH_KEY = "Incorrect API key provided. "
 
 
 def openai(error: BrokleError, request_id: str) -> bytes:
     return msgspec.json.encode(
         {
             "error": {
-                "message": error.detail,
+                "message": (_NO_SUCH_KEY if error.status == 401 else "") + error.detail,
                 "type": _OPENAI_TYPES.get(error.status, "server_error"),
                 "param": error.field,
                 "code": _OPENAI_CODES.get(error.code, error.code),

@@ -91,7 +91,8 @@ def _check_turns(messages: list[dict[str, Any]]) -> None:
 
 def _check_thinking(body: dict[str, Any]) -> None:
     thinking = body.get("thinking", {"type": "disabled"})
-    if thinking["type"] == "enabled" and not 1024 <= thinking["budget_tokens"] < body["max_tokens"]:
+    most = body.get("max_tokens", thinking.get("budget_tokens", 0) + 1)  # a count has no such bound
+    if thinking["type"] == "enabled" and not 1024 <= thinking["budget_tokens"] < most:
         raise _Refused("`max_tokens` must be greater than `thinking.budget_tokens`")
     if thinking["type"] != "disabled" and body.get("tool_choice", {}).get("type") in {"any", "tool"}:
         raise _Refused("Thinking may not be enabled when tool_choice forces tool use.")

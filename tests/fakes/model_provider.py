@@ -30,8 +30,12 @@ class Call:
     headers: dict[str, str]
     body: dict[str, Any]
     raw: bytes
-    events_sent: int = 0
+    sent_at: list[float] = field(default_factory=list)
     was_left: bool = False
+
+    @property
+    def events_sent(self) -> int:
+        return len(self.sent_at)
 
 
 @dataclass
@@ -68,6 +72,7 @@ def _usage_event(model: str) -> bytes:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     provider: Provider
 
     def do_POST(self) -> None:
@@ -112,8 +117,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def piece(self, call: Call, data: bytes) -> None:
+        call.sent_at.append(time.perf_counter())
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
-        call.events_sent += 1
 
     def reset(self) -> None:
         """Cut, not closed."""
@@ -154,7 +159,8 @@ def _answer(handler: Handler, call: Call) -> None:
         return
     asked = _wants_usage(call)
     handler.begin_stream()
-    for word in WORDS:
+    handler.piece(call, event(model, {"role": "assistant", "content": WORDS[0]}, asked_usage=asked))
+    for word in WORDS[1:]:
         handler.piece(call, event(model, {"content": word}, asked_usage=asked))
     handler.piece(call, event(model, {}, "stop", asked_usage=asked))
     if asked:
@@ -200,6 +206,19 @@ def _endless(handler: Handler, call: Call) -> None:
     handler.wfile.write(b"0\r\n\r\n")
 
 
+def _paced(handler: Handler, call: Call) -> None:
+    """Thinks a moment, then says a word every 30 ms."""
+    handler.begin_stream()
+    time.sleep(0.1)
+    for word in WORDS:
+        handler.piece(call, event(call.body["model"], {"content": word}, asked_usage=True))
+        time.sleep(0.03)
+    handler.piece(call, event(call.body["model"], {}, "stop", asked_usage=True))
+    handler.piece(call, _usage_event(call.body["model"]))
+    handler.piece(call, b"data: [DONE]\n\n")
+    handler.wfile.write(b"0\r\n\r\n")
+
+
 def _stop_for_length(handler: Handler, call: Call) -> None:
     body = json.loads(whole(call.body["model"]))
     body["choices"][0]["finish_reason"] = "length"
@@ -229,7 +248,8 @@ def _call_tools(handler: Handler, call: Call) -> None:
     handler.begin_stream()
     for n, entry in enumerate(entries):
         begun = {**entry, "index": n, "function": {"name": "weather", "arguments": ""}}
-        handler.piece(call, event(model, {"tool_calls": [begun]}, asked_usage=True))
+        role = {"role": "assistant", "content": None} if n == 0 else {}
+        handler.piece(call, event(model, {**role, "tool_calls": [begun]}, asked_usage=True))
         for letter in entry["function"]["arguments"]:
             piece = {"index": n, "function": {"arguments": letter}}
             handler.piece(call, event(model, {"tool_calls": [piece]}, asked_usage=True))
@@ -314,7 +334,7 @@ ONE_SHOT: dict[str, Callable[[Handler, Call], None]] = {
 }
 _RATE = {"message": "slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}
 _LENGTH = {
-    "message": "maximum context length is 8192 tokens",
+    "message": "This model's maximum context length is 8192 tokens, and this is more.",
     "type": "invalid_request_error",
     "param": "messages",
     "code": "context_length_exceeded",
@@ -329,6 +349,7 @@ _BEHAVIOURS: dict[str, Callable[[Handler, Call], None]] = {
     "cut-at-once": _cut_at_once,
     "error-within": _error_within,
     "endless": _endless,
+    "paced": _paced,
     "tool-caller": _call_tools,
     "too-short": _refuse(400, _LENGTH),
     "wordy": _stop_for_length,

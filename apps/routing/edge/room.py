@@ -33,6 +33,7 @@ from apps.routing.edge.verbs import GENERATE, Verbs
 from brokle.edge import protocols
 from brokle.edge.dispatch import Endpoint
 from brokle.edge.http import Adorn, Request
+from brokle.edge.protocols import ErrorShape
 from brokle.edge.rooms import Notice, Room
 from brokle.edge.runtime import Runtime
 from brokle.edge.sinks import Table, Usage
@@ -80,13 +81,15 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
 
     async def below_models(request: Request) -> None:
         """A model to be looked up, or one that is asked in Google's way."""
-        await (models.get_model(request) if request.method == "GET" else verbs.answer_beside(request))
+        await (models.get_model(request) if request.method == "GET" else verbs.answer(request))
+
+    below = Endpoint("/v1/models/", below_models, "gateway", methods=_GET_OR_POST, meters_itself=True, shape_of=_beside)
 
     openai = [
         *(endpoint(path, spoken) for path, spoken in _OPENAI.items()),
         Endpoint(kept.PREFIX, KeptAnswers(runtime.spool, books).answer, "gateway", protocols.openai, kept.METHODS),
         Endpoint("/v1/models", models.list_models, "gateway", protocols.openai, _GET),
-        Endpoint("/v1/models/", below_models, "gateway", protocols.openai, _GET_OR_POST, meters_itself=True),
+        below,
     ]
     deployed = Deployments(switchboard, _OPENAI).answer
     return [
@@ -104,6 +107,11 @@ def open_room(runtime: Runtime) -> list[Endpoint]:
         ),
         Endpoint(PREFIX, verbs.answer, "gateway", GENERATE.error_shape, meters_itself=True),
     ]
+
+
+def _beside(request: Request) -> ErrorShape:
+    """Who asks a model does it in Google's way, who looks one up in OpenAI's."""
+    return GENERATE.error_shape if request.method == "POST" else protocols.openai
 
 
 def announce(records: dict[str, list[bytes]]) -> Iterator[Notice]:

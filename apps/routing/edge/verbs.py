@@ -12,10 +12,9 @@ from apps.routing.edge.dialects.gemini.arrays import Listed
 from apps.routing.edge.dialects.gemini.embed import BATCH_EMBED, EMBED, MANY, ONE, EmbedFormat
 from apps.routing.edge.dialects.gemini.generate import STREAM, CountFormat, GenerateFormat, called
 from apps.routing.edge.dialects.speech import Format
-from brokle.edge.dispatch import answer_error
 from brokle.edge.http import Request
 from brokle.edge.limits import Limiter
-from brokle.kernel.errors import BrokleError, NotFound
+from brokle.kernel.errors import NotFound
 
 GENERATE: Final[Format] = GenerateFormat()
 _VECTORS: Final[dict[str, Format]] = {ONE: EmbedFormat(EMBED, ONE), MANY: EmbedFormat(BATCH_EMBED, MANY)}
@@ -39,13 +38,6 @@ class Verbs:
         else:
             known = f"generateContent, {STREAM}, countTokens, {ONE} and {MANY}"
             raise NotFound(f"`{verb[:60]}` is not known here; known are {known}")
-
-    async def answer_beside(self, request: Request) -> None:
-        """Below an address whose errors otherwise have another shape."""
-        try:
-            await self.answer(request)
-        except BrokleError as error:
-            await answer_error(request, error, GENERATE.error_shape)
 
 
 def _counted(conversation: Conversation) -> bytes:

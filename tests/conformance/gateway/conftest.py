@@ -1,12 +1,14 @@
 """A house with one provider beside it, configured by file, asked by official SDKs."""
 
 import json
+import os
 
 import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
 from brokle.engines.clickhouse_url import connect
+from tests.conformance.gateway.report import RESULTS
 from tests.fakes.anthropic_provider import MODELS as CLAUDES
 from tests.fakes.anthropic_provider import anthropic_provider
 from tests.fakes.azure_provider import CLIENT, SECRET, TENANT, azure_provider
@@ -40,6 +42,7 @@ _MODELS = (
     "cut-at-once",
     "error-within",
     "endless",
+    "paced",
     "tool-caller",
     "too-short",
     "wordy",
@@ -232,6 +235,21 @@ providers:
     kind: openai-compatible
     base_url: http://127.0.0.1:1/v1
 {_LIMITS_AND_ROUTES}"""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    RESULTS.add(item, report)
+    return report
+
+
+@pytest.fixture(scope="package", autouse=True)
+def report():
+    """`make conformance-report` keeps what was proved."""
+    yield
+    if os.environ.get("BROKLE_KEEP_CONFORMANCE"):
+        RESULTS.keep()
 
 
 @pytest.fixture(scope="package")

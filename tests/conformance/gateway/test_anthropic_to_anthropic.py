@@ -56,6 +56,7 @@ def test_bytes_of_a_stream_are_claudes_but_for_one_member_of_the_event_that_stop
     assert json.loads(event.partition(b"data: ")[2])["brokle"]["cost_usd"] == pytest.approx(NANOS / 1e9, abs=1e-12)
 
 
+@pytest.mark.case(18, "anthropic")
 def test_the_request_goes_on_as_it_came_with_the_providers_key_and_the_callers_edition(home, claude):
     claude.calls.clear()
     headers = {"anthropic-version": "2026-10-21", "anthropic-beta": "files-api-2025-04-14,context-1m-2025-08-07"}
@@ -72,6 +73,7 @@ def test_the_request_goes_on_as_it_came_with_the_providers_key_and_the_callers_e
     assert "anthropic-beta" not in second.headers
 
 
+@pytest.mark.case(1, "anthropic")
 def test_usage_has_every_bucket_and_the_cost_is_exact(anthropic, row):
     message = ask(anthropic)
     assert message.content[0].text == TEXT
@@ -92,6 +94,7 @@ def test_the_name_asked_for_is_the_name_that_answers(anthropic):
         assert stream.get_final_message().model == name
 
 
+@pytest.mark.case(14, "anthropic")
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_a_tool_loop_with_thoughts_completes(anthropic, is_stream):
     """The provider refuses a thought whose seal is not its own."""
@@ -121,6 +124,7 @@ def test_tokens_are_counted_by_who_knows(anthropic, row):
     assert (found["endpoint"], found["cost_usd_nanos"], found["input_tokens"]) == ("messages.count_tokens", 0, 0)
 
 
+@pytest.mark.case(7, "anthropic")
 @pytest.mark.parametrize(
     ("model", "kind", "status", "said"),
     [
@@ -141,12 +145,14 @@ def test_a_refusal_is_claudes_own(anthropic, claude, model, kind, status, said):
     assert len(claude.calls) == 1
 
 
+@pytest.mark.case(7, "anthropic")
 def test_advice_is_passed_on(anthropic):
     with pytest.raises(RateLimitError) as caught:
         ask(anthropic, "claude-limited")
     assert caught.value.response.headers["retry-after"] == "7"
 
 
+@pytest.mark.case(21, "anthropic")
 def test_routes_retry_and_go_on(anthropic, claude, row):
     claude.calls.clear()
     with pytest.raises(RateLimitError):
@@ -158,6 +164,7 @@ def test_routes_retry_and_go_on(anthropic, claude, row):
         assert "".join(stream.text_stream) == TEXT
 
 
+@pytest.mark.case(5, "anthropic")
 def test_an_upstream_cut_in_the_middle_is_an_error_event(anthropic, row):
     heard = []
     with (
@@ -171,6 +178,7 @@ def test_an_upstream_cut_in_the_middle_is_an_error_event(anthropic, row):
     assert (found["input_tokens"], found["output_tokens"]) == (8, 10)
 
 
+@pytest.mark.case(6, "anthropic")
 def test_an_error_inside_the_stream_is_claudes_own_and_the_last(home, anthropic):
     body = raw(home, "claude-error-within", stream=True).body
     assert body.endswith(fake.event("error", error={"type": "overloaded_error", "message": "Overloaded"}))
@@ -182,6 +190,7 @@ def test_an_error_inside_the_stream_is_claudes_own_and_the_last(home, anthropic)
     assert caught.value.type == "overloaded_error"
 
 
+@pytest.mark.case(12, "anthropic")
 def test_who_leaves_stops_claude_too(anthropic, claude, home, row):
     claude.calls.clear()
     with anthropic.messages.stream(model="claude-endless", messages=HI, max_tokens=100) as stream:

@@ -12,6 +12,7 @@ from anthropic import (
     RateLimitError,
     beta_tool,
 )
+from pydantic import BaseModel
 
 from tests.conformance.gateway.test_limits import LOOKS, issue
 from tests.fakes.model_provider import CITIES, WORDS
@@ -44,6 +45,8 @@ def events_of(client, model=GPT, **more):
     return [(name.removeprefix(b"event: ").decode(), json.loads(data.removeprefix(b"data: "))) for name, data in blocks]
 
 
+@pytest.mark.case(1, "anthropic")
+@pytest.mark.case(15, "anthropic")
 @pytest.mark.parametrize("model", [GPT, "gpt-4o-mini", "fast", "echo/fast"])
 def test_an_answer_is_a_message_with_usage_and_the_name_asked_for(anthropic, row, model):
     message = ask(anthropic, model)
@@ -57,6 +60,7 @@ def test_an_answer_is_a_message_with_usage_and_the_name_asked_for(anthropic, row
     assert row(message._request_id)["endpoint"] == "messages"
 
 
+@pytest.mark.case(15, "anthropic")
 def test_usage_is_counted_anthropics_way_and_the_cost_is_exact(anthropic, row):
     message = ask(anthropic)
     usage = message.usage
@@ -66,6 +70,7 @@ def test_usage_is_counted_anthropics_way_and_the_cost_is_exact(anthropic, row):
     assert row(message._request_id)["cost_usd_nanos"] == NANOS
 
 
+@pytest.mark.case(15, "anthropic")
 def test_a_stream_has_the_documented_order(anthropic):
     events = events_of(anthropic)
     assert [name for name, _ in events] == [
@@ -85,6 +90,7 @@ def test_a_stream_has_the_documented_order(anthropic):
     assert late["brokle"]["cost_usd"] == pytest.approx(NANOS / 1e9, abs=1e-12)
 
 
+@pytest.mark.case(15, "anthropic")
 def test_the_sdk_adds_a_stream_up_to_the_message(anthropic, row):
     with anthropic.messages.stream(model=GPT, messages=HI, max_tokens=100) as stream:
         assert list(stream.text_stream) == WORDS
@@ -102,10 +108,13 @@ def test_metadata_can_be_left_out(anthropic):
     assert not [data for _, data in events_of(anthropic, **off) if "brokle" in data]
 
 
+@pytest.mark.case(15, "anthropic")
 def test_every_reason_to_stop_is_anthropics(anthropic):
     assert ask(anthropic, "mock/wordy").stop_reason == "max_tokens"
 
 
+@pytest.mark.case(14, "anthropic")
+@pytest.mark.case(15, "anthropic")
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_a_tool_loop_of_two_calls_at_once_completes(anthropic, provider, is_stream):
     def answer(messages):
@@ -130,6 +139,8 @@ def test_a_tool_loop_of_two_calls_at_once_completes(anthropic, provider, is_stre
     assert [turn["role"] for turn in provider.calls[0].body["messages"]] == ["user", "assistant", "tool", "tool"]
 
 
+@pytest.mark.case(14, "anthropic")
+@pytest.mark.case(15, "anthropic")
 def test_calls_are_streamed_piece_by_piece(anthropic):
     events = events_of(anthropic, "mock/tool-caller", tools=[WEATHER])
     starts = [data["content_block"] for name, data in events if name == "content_block_start"]
@@ -140,6 +151,7 @@ def test_calls_are_streamed_piece_by_piece(anthropic):
     assert [data["index"] for name, data in events if name == "content_block_stop"] == [0, 1]
 
 
+@pytest.mark.case(25, "anthropic")
 def test_a_coding_agents_request_reaches_the_provider_in_its_words(anthropic, provider):
     """System prompt in blocks with marks, beta features, thinking, hints about the context."""
     provider.calls.clear()
@@ -161,6 +173,9 @@ def test_a_coding_agents_request_reaches_the_provider_in_its_words(anthropic, pr
     assert not [name for name in call.headers if name.startswith("anthropic")]
 
 
+@pytest.mark.case(7, "anthropic")
+@pytest.mark.case(9, "anthropic")
+@pytest.mark.case(15, "anthropic")
 @pytest.mark.parametrize(
     ("model", "kind", "status", "said"),
     [
@@ -179,6 +194,7 @@ def test_a_refusal_is_the_right_exception(anthropic, model, kind, status, said):
         assert error.request_id == error.response.headers["x-request-id"] == error.body["request_id"]
 
 
+@pytest.mark.case(7, "anthropic")
 def test_advice_and_codes_are_kept(anthropic):
     with pytest.raises(RateLimitError) as caught:
         ask(anthropic, "mock/rate-limited")
@@ -189,6 +205,7 @@ def test_advice_and_codes_are_kept(anthropic):
     assert long.value.error_code == "context_length_exceeded"
 
 
+@pytest.mark.case(10, "raw")
 @pytest.mark.parametrize("header", ["x-api-key", "authorization"])
 def test_a_wrong_key_is_an_authentication_error(home, header):
     value = "bk_test_wrong_0123456789abcdef"
@@ -198,11 +215,13 @@ def test_a_wrong_key_is_an_authentication_error(home, header):
     assert answer.headers["request-id"] == answer.headers["x-request-id"]
 
 
+@pytest.mark.case(10, "anthropic")
 def test_the_sdk_knows_a_wrong_key(anthropic):
     with pytest.raises(AuthenticationError):
         ask(anthropic.with_options(api_key="bk_test_wrong_0123456789abcdef"))
 
 
+@pytest.mark.case(11, "raw")
 @pytest.mark.parametrize(
     "body",
     [
@@ -237,6 +256,8 @@ def test_what_only_anthropic_has_is_refused_by_name_or_left_out(anthropic, provi
     assert ask(anthropic, tools=[search], extra_body={"drop_unsupported": True}).content[0].text == TEXT
 
 
+@pytest.mark.case(5, "anthropic")
+@pytest.mark.case(15, "anthropic")
 def test_an_upstream_cut_in_the_middle_is_an_error_event_and_nothing_after(anthropic, row):
     heard = []
     with (
@@ -251,6 +272,8 @@ def test_an_upstream_cut_in_the_middle_is_an_error_event_and_nothing_after(anthr
     assert [name for name, _ in events_of(anthropic, "mock/cut")][-1] == "error"
 
 
+@pytest.mark.case(6, "anthropic")
+@pytest.mark.case(15, "anthropic")
 def test_an_error_inside_the_stream_is_said_and_ends_it(anthropic):
     events = events_of(anthropic, "mock/error-within")
     assert [name for name, _ in events].count("message_stop") == 0
@@ -259,6 +282,7 @@ def test_an_error_inside_the_stream_is_said_and_ends_it(anthropic):
     assert events[-1][1]["error"]["details"] == {"error_code": "overloaded"}
 
 
+@pytest.mark.case(21, "anthropic")
 def test_a_route_goes_on_to_who_answers(anthropic, row):
     message = ask(anthropic, "safe")
     assert (message.model, message.content[0].text, row(message._request_id)["attempts"]) == ("safe", TEXT, 3)
@@ -266,6 +290,7 @@ def test_a_route_goes_on_to_who_answers(anthropic, row):
         assert "".join(stream.text_stream) == TEXT
 
 
+@pytest.mark.case(12, "anthropic")
 def test_who_leaves_stops_the_upstream_too(anthropic, provider, home, row):
     provider.calls.clear()
     with anthropic.messages.stream(model="mock/endless", messages=HI, max_tokens=100) as stream:
@@ -310,6 +335,7 @@ def test_a_count_is_one_request_and_costs_nothing(home, model):
     assert [int(number) for number in left] == [50 - LOOKS - 1, 50 - LOOKS - 2]
 
 
+@pytest.mark.case(14, "anthropic")
 @pytest.mark.parametrize("model", ["mock/tool-caller", "claude/claude-sonnet-4-6"])
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_the_sdks_own_agent_runs_its_loop(anthropic, model, is_stream):
@@ -326,3 +352,14 @@ def test_the_sdks_own_agent_runs_its_loop(anthropic, model, is_stream):
     )
     final = runner.until_done()
     assert (asked, final.content[-1].text, final.stop_reason) == (CITIES, TEXT, "end_turn")
+
+
+class Place(BaseModel):
+    city: str
+
+
+@pytest.mark.case(17, "anthropic")
+@pytest.mark.parametrize("model", ["claude/claude-sonnet-4-5", "google/gemini-2.5-flash"])
+def test_a_shape_is_parsed(anthropic, model):
+    message = anthropic.messages.parse(model=model, max_tokens=100, messages=HI, output_format=Place)
+    assert message.parsed_output == Place(city="Cairo")

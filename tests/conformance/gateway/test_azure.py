@@ -172,6 +172,7 @@ def test_a_form_need_not_name_the_model_again(home, provider, size):
     assert provider.calls[-1].body["model"] == "gpt-4o-mini"
 
 
+@pytest.mark.case(11, "raw")
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
@@ -195,6 +196,7 @@ def test_nonsense_is_refused_in_openais_form(home, path, body, status):
     assert (answer.status, answer.json()["error"].keys()) == (status, {"message", "type", "param", "code"})
 
 
+@pytest.mark.case(10, "raw")
 def test_no_key_no_answer(home):
     for headers in ({}, {"api-key": "bk_test_wrong_0123456789abcdef"}, {"api-key": "' OR 1=1"}):
         answer = chat(home, "echo/fast/chat/completions", headers=headers)

@@ -43,6 +43,7 @@ def post(home):
     return send
 
 
+@pytest.mark.case(1, "google")
 @pytest.mark.parametrize("model", EVERYONE)
 def test_everyone_answers_in_googles_form(google, model):
     config = types.GenerateContentConfig(system_instruction="Be kind.", max_output_tokens=100, temperature=0.5)
@@ -61,6 +62,7 @@ def test_everyone_streams_in_googles_form(google, model):
     assert chunks[-1].usage_metadata.total_token_count > 0
 
 
+@pytest.mark.case(14, "google")
 @pytest.mark.parametrize("model", [FLASH, NEWEST, "mock/tool-caller", CLAUDE])
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_a_loop_of_tools_ends_in_words(google, model, is_stream):
@@ -116,6 +118,7 @@ def test_a_stream_that_is_no_event_stream_is_one_list(post, model):
     assert "brokle" in chunks[-1]
 
 
+@pytest.mark.case(18, "raw")
 def test_what_reaches_gemini_is_the_callers_body_with_the_providers_key(post, gemini):
     gemini.calls.clear()
     body = {"contents": geminis_hi(), "labels": {"a": "b"}, "brokle": {"tags": {"a": "b"}}}
@@ -142,6 +145,7 @@ def test_thoughts_are_shown_and_taken_back(google, model):
     assert chat.send_message(results).text == TEXT
 
 
+@pytest.mark.case(17, "google")
 def test_a_shape_is_asked_of_claude(google):
     schema = types.GenerateContentConfig(response_mime_type="application/json", response_schema=CITY)
     assert json.loads(google.models.generate_content(model=CLAUDE, contents="hi", config=schema).text) == {
@@ -157,6 +161,8 @@ def test_tokens_are_counted_by_who_knows_them_else_estimated(google, post):
     assert post(GPT, "countTokens", whole).headers["x-brokle-estimated"] == "true"
 
 
+@pytest.mark.case(7, "google")
+@pytest.mark.case(9, "google")
 def test_errors_have_googles_shape_and_the_providers_words(google):
     with pytest.raises(ClientError, match="Quota exceeded") as limited:
         google.models.generate_content(model="google/gemini-limited", contents="hi")
@@ -177,12 +183,14 @@ def test_errors_have_googles_shape_and_the_providers_words(google):
     assert unspoken.value.code == 400
 
 
+@pytest.mark.case(6, "google")
 @pytest.mark.parametrize("model", ["google/gemini-error-within", "claude/claude-error-within", "mock/error-within"])
 def test_an_error_inside_a_stream_is_raised(google, model):
     with pytest.raises((ServerError, ClientError), match=r"(?i)overloaded"):
         list(google.models.generate_content_stream(model=model, contents="hi"))
 
 
+@pytest.mark.case(5, "google")
 @pytest.mark.parametrize("model", ["google/gemini-cut", "google/gemini-ended-unsaid", "mock/cut"])
 def test_a_stream_that_breaks_off_is_raised_and_recorded(google, post, row, model):
     with pytest.raises(ServerError, match="broke off"):
@@ -192,6 +200,7 @@ def test_a_stream_that_breaks_off_is_raised_and_recorded(google, post, row, mode
     assert row(response.headers["x-request-id"])["error_code"] == "upstream_interrupted"
 
 
+@pytest.mark.case(10, "raw")
 def test_a_key_belongs_into_a_header(post):
     body = {"contents": geminis_hi()}
     response = post(FLASH, "generateContent", body, query=f"?key={BOOTSTRAP_KEY}", accept="*/*")
@@ -200,6 +209,7 @@ def test_a_key_belongs_into_a_header(post):
     assert BOOTSTRAP_KEY.encode() not in response.body
 
 
+@pytest.mark.case(11, "raw")
 @pytest.mark.parametrize(
     ("verb", "body", "status"),
     [
@@ -257,3 +267,49 @@ def test_what_only_google_knows_of_vectors_is_400_elsewhere(google, post):
     with pytest.raises(ClientError, match="batchEmbedContents"):
         google.models.embed_content(model=CLAUDE, contents="a")
     assert post(FLASH, "embedContent", {}).json()["error"]["status"] == "INVALID_ARGUMENT"
+
+
+@pytest.mark.case(10, "google")
+def test_a_wrong_key_is_a_client_error(home):
+    options = types.HttpOptions(base_url=home.url, retry_options=types.HttpRetryOptions(attempts=1))
+    with (
+        genai.Client(api_key="bk_test_wrong_0123456789abcdef", http_options=options) as stranger,
+        pytest.raises(ClientError) as caught,
+    ):
+        stranger.models.generate_content(model=GPT, contents="hi")
+    assert (caught.value.code, caught.value.status) == (401, "UNAUTHENTICATED")
+
+
+@pytest.mark.case(12, "google")
+def test_who_leaves_stops_the_upstream(home, provider, row):
+    """The client hangs up where its stream is closed."""
+    provider.calls.clear()
+    options = types.HttpOptions(base_url=home.url)
+    with genai.Client(api_key=BOOTSTRAP_KEY, http_options=options) as leaving:
+        stream = leaving.models.generate_content_stream(model="mock/endless", contents="hi")
+        request_id = next(stream).sdk_http_response.headers["x-request-id"]
+        for _ in range(4):
+            next(stream)
+        stream.close()
+    home.wait_for(lambda: provider.calls[0].was_left)
+    found = row(request_id)
+    assert (found["status"], found["error_code"]) == (499, "client_closed_request")
+    assert 0 < found["output_tokens"] < 100
+
+
+@pytest.mark.case(18, "google")
+def test_members_that_only_google_knows_reach_it(google, gemini):
+    gemini.calls.clear()
+    config = types.GenerateContentConfig(seed=7, http_options=types.HttpOptions(extra_body={"labels": {"a": "b"}}))
+    google.models.generate_content(model=FLASH, contents="hi", config=config)
+    [call] = gemini.calls
+    assert (call.body["labels"], call.body["generationConfig"]["seed"]) == ({"a": "b"}, 7)
+
+
+@pytest.mark.case(21, "google")
+def test_a_route_goes_on_to_who_answers(google):
+    assert google.models.generate_content(model="safe", contents="hi").text == TEXT
+    chunks = list(google.models.generate_content_stream(model="safe-stream", contents="hi"))
+    assert "".join(chunk.text or "" for chunk in chunks) == TEXT
+    with pytest.raises(ServerError, match="broke off"):
+        list(google.models.generate_content_stream(model="late", contents="hi"))

@@ -47,6 +47,7 @@ async def call_at_once(home, key, model, count):
         return await asyncio.gather(*(one() for _ in range(count)))
 
 
+@pytest.mark.case(19, "openai")
 @pytest.mark.parametrize("model", ["mock/ten-cents", "mock/five-cents-a-token"])
 async def test_a_dollar_buys_ten_calls_of_ten_cents_out_of_two_hundred_at_once(home, provider, model):
     key = issue(home, budget_usd_micros=1_000_000, budget_window="total")
@@ -58,6 +59,7 @@ async def test_a_dollar_buys_ten_calls_of_ten_cents_out_of_two_hundred_at_once(h
     assert len(provider.calls) == 10
 
 
+@pytest.mark.case(19, "openai")
 async def test_a_call_that_fails_gives_back_what_it_held(home, provider):
     key = issue(home, budget_usd_micros=1_000_000, budget_window="day")
     async with AsyncOpenAI(base_url=f"{home.url}/v1", api_key=key, max_retries=0) as client:
@@ -68,6 +70,7 @@ async def test_a_call_that_fails_gives_back_what_it_held(home, provider):
     assert [code for code, _ in await call_at_once(home, key, "mock/ten-cents", 10)] == ["ok"] * 10
 
 
+@pytest.mark.case(20, "openai")
 async def test_fifty_a_minute_are_fifty_out_of_five_hundred(home):
     home.wait_for(lambda: time.time() % 60 < 30)  # the window slides: at its turn a little of it is free again
     key = issue(home, requests_per_minute=50)
@@ -79,6 +82,7 @@ async def test_fifty_a_minute_are_fifty_out_of_five_hundred(home):
     assert (refused["x-ratelimit-limit-requests"], refused["x-ratelimit-remaining-requests"]) == ("50", "0")
 
 
+@pytest.mark.case(20, "openai")
 async def test_a_rate_of_tokens_counts_what_was_really_used(home):
     key = issue(home, tokens_per_minute=100)
     codes = [code for _ in range(8) for code, _ in await call_at_once(home, key, "mock/gpt-4o-mini", 1)]

@@ -12,6 +12,7 @@ from tests.house import BOOTSTRAP_KEY
 pytestmark = [pytest.mark.engines]
 
 
+@pytest.mark.case(23, "openai")
 def test_vectors_are_the_same_in_both_encodings_and_are_priced(client, row, provider):
     packed = client.embeddings.create(model="mock/embedder", input="hello")
     asked = provider.calls[-1].body.get("encoding_format")
@@ -24,11 +25,13 @@ def test_vectors_are_the_same_in_both_encodings_and_are_priced(client, row, prov
     assert (found["endpoint"], found["input_tokens"], found["cost_usd_nanos"]) == ("embeddings", 5, 100)
 
 
+@pytest.mark.case(23, "openai")
 def test_tokens_go_through_as_they_are(client, provider):
     client.embeddings.create(model="mock/embedder", input=[[1, 2, 3], [4]])
     assert provider.calls[-1].body["input"] == [[1, 2, 3], [4]]
 
 
+@pytest.mark.case(23, "openai")
 def test_pictures_are_counted_by_the_tokens_they_took(client, row):
     raw = client.images.with_raw_response.generate(model="mock/painter", prompt="a mosque at dawn", n=2)
     found = row(raw.headers["x-request-id"])
@@ -38,6 +41,7 @@ def test_pictures_are_counted_by_the_tokens_they_took(client, row):
     assert found["cost_usd_nanos"] == 50 * 5_000 + 100 * 40_000
 
 
+@pytest.mark.case(23, "openai")
 def test_a_picture_is_edited_by_form(client, provider):
     edited = client.images.edit(model="mock/painter", image=("a.png", b"\x89PNG....", "image/png"), prompt="brighter")
     assert edited.data[0].b64_json == "cGljdHVyZQ=="
@@ -45,6 +49,7 @@ def test_a_picture_is_edited_by_form(client, provider):
     assert provider.calls[-1].body["prompt"] == "brighter"
 
 
+@pytest.mark.case(23, "openai")
 def test_speech_is_passed_on_with_its_own_kind(client, row):
     raw = client.audio.speech.with_raw_response.create(model="mock/gpt-4o-mini", voice="alloy", input="سلام")
 
@@ -53,6 +58,7 @@ def test_speech_is_passed_on_with_its_own_kind(client, row):
     assert row(raw.headers["x-request-id"])["status"] == 200
 
 
+@pytest.mark.case(23, "openai")
 @pytest.mark.parametrize("size", [1_000, 3_000_000])
 def test_sound_is_heard_whatever_its_size(client, provider, row, size):
     heard = client.audio.transcriptions.with_raw_response.create(
@@ -66,6 +72,7 @@ def test_sound_is_heard_whatever_its_size(client, provider, row, size):
     assert row(heard.headers["x-request-id"])["endpoint"] == "audio.transcriptions"
 
 
+@pytest.mark.case(23, "openai")
 def test_a_transcript_may_be_plain_text(client):
     heard = client.audio.transcriptions.create(
         model="mock/gpt-4o-mini", file=("a.wav", b"xx", "audio/wav"), response_format="text"
@@ -86,6 +93,7 @@ def test_a_form_whose_file_comes_first_is_understood(home, provider):
     assert provider.calls[-1].body["model"] == "gpt-4o-mini"
 
 
+@pytest.mark.case(11, "raw")
 @pytest.mark.parametrize(
     ("kind", "body"),
     [

@@ -30,6 +30,7 @@ def ask(client, model=SONNET, messages=HI, **more):
     return client.chat.completions.create(model=model, messages=messages, **more)
 
 
+@pytest.mark.case(16, "openai")
 def test_an_answer_has_claudes_words_usage_and_the_exact_cost(client, row):
     reply = ask(client)
 
@@ -46,6 +47,7 @@ def test_an_answer_has_claudes_words_usage_and_the_exact_cost(client, row):
     assert reply.model_extra["brokle"]["cost_usd"] == pytest.approx(NANOS / 1e9, abs=1e-12)
 
 
+@pytest.mark.case(16, "openai")
 def test_a_stream_has_the_same_words_usage_and_cost(client, row):
     with client.chat.completions.with_streaming_response.create(
         model=SONNET, messages=HI, stream=True, stream_options={"include_usage": True}
@@ -63,6 +65,7 @@ def test_a_stream_has_the_same_words_usage_and_cost(client, row):
     assert row(request_id)["cost_usd_nanos"] == NANOS
 
 
+@pytest.mark.case(16, "openai")
 def test_what_reaches_claude_is_a_messages_request_with_the_providers_key(client, claude):
     claude.calls.clear()
     picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
@@ -105,6 +108,8 @@ def answers_of(calls):
     return [{"role": "tool", "tool_call_id": call.id, "content": "sunny"} for call in calls]
 
 
+@pytest.mark.case(14, "openai")
+@pytest.mark.case(16, "openai")
 def test_two_calls_at_once_and_their_results(client, claude):
     reply = ask(client, tools=[WEATHER])
     message = reply.choices[0].message
@@ -119,6 +124,7 @@ def test_two_calls_at_once_and_their_results(client, claude):
     assert [block["tool_use_id"] for block in call.body["messages"][2]["content"]] == ["toolu_0", "toolu_1"]
 
 
+@pytest.mark.case(14, "openai")
 def test_two_calls_streamed_say_id_and_name_once(client):
     chunks = list(ask(client, tools=[WEATHER], stream=True))
     pieces = [call for chunk in chunks for call in chunk.choices[0].delta.tool_calls or ()]
@@ -164,6 +170,7 @@ class Place(BaseModel):
     city: str
 
 
+@pytest.mark.case(17, "openai")
 @pytest.mark.parametrize("model", [SONNET, "claude/claude-opus-5-5", "claude/claude-sonnet-4-20250514"])
 def test_a_shape_is_parsed_whether_the_model_knows_schemas_or_not(client, model):
     reply = client.chat.completions.parse(model=model, messages=HI, response_format=Place)
@@ -177,6 +184,7 @@ def test_a_shape_is_streamed(client):
         assert stream.get_final_completion().choices[0].message.parsed == Place(city="Cairo")
 
 
+@pytest.mark.case(8, "openai")
 def test_what_claude_cannot_be_told_is_400_with_its_name_and_nobody_is_asked(client, claude):
     claude.calls.clear()
     for name, value in {"temperature": 1.5, "n": 2, "seed": 7, "logprobs": True}.items():
@@ -189,6 +197,7 @@ def test_what_claude_cannot_be_told_is_400_with_its_name_and_nobody_is_asked(cli
     assert "temperature" not in claude.calls[0].body
 
 
+@pytest.mark.case(7, "openai")
 def test_a_refusal_keeps_its_words_and_its_advice(client, claude):
     claude.calls.clear()
     with pytest.raises(RateLimitError, match="slow down") as caught:
@@ -205,6 +214,7 @@ def test_a_refusal_keeps_its_words_and_its_advice(client, claude):
     assert long.value.code == "context_length_exceeded"
 
 
+@pytest.mark.case(21, "openai")
 def test_retries_and_fallbacks_reach_across_providers(client, claude, row):
     claude.calls.clear()
     with pytest.raises(RateLimitError):
@@ -218,6 +228,7 @@ def test_retries_and_fallbacks_reach_across_providers(client, claude, row):
     assert "".join(words) == TEXT
 
 
+@pytest.mark.case(5, "openai")
 def test_an_upstream_cut_in_the_middle_is_an_error_in_the_stream(client, row):
     stream = ask(client, "claude/claude-cut", stream=True)
     heard = []
@@ -230,12 +241,14 @@ def test_an_upstream_cut_in_the_middle_is_an_error_in_the_stream(client, row):
     assert found["output_tokens"] >= 10
 
 
+@pytest.mark.case(6, "openai")
 def test_an_error_inside_the_stream_keeps_its_words(client):
     with pytest.raises(APIError, match="Overloaded") as caught:
         list(ask(client, "claude/claude-error-within", stream=True))
     assert caught.value.type == "overloaded_error"
 
 
+@pytest.mark.case(12, "openai")
 def test_who_leaves_stops_claude_too(client, claude, home, row):
     claude.calls.clear()
     stream = ask(client, "claude/claude-endless", stream=True)

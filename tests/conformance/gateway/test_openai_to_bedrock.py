@@ -83,6 +83,7 @@ def test_a_bedrock_api_key_is_enough_and_a_wrong_secret_is_refused(client, bedro
         ask(client, f"aws-elsewhere/{CLAUDE}")
 
 
+@pytest.mark.case(14, "openai")
 def test_two_calls_at_once_and_their_results(client, bedrock):
     message = ask(client, tools=[WEATHER]).choices[0].message
     assert [json.loads(call.function.arguments) for call in message.tool_calls] == [{"city": city} for city in CITIES]
@@ -92,6 +93,7 @@ def test_two_calls_at_once_and_their_results(client, bedrock):
     assert [turn["role"] for turn in bedrock.calls[-1].body["messages"]] == ["user", "assistant", "user"]
 
 
+@pytest.mark.case(14, "openai")
 def test_two_calls_streamed_say_id_and_name_once(client):
     chunks = list(ask(client, tools=[WEATHER], stream=True))
     pieces = [call for chunk in chunks for call in chunk.choices[0].delta.tool_calls or ()]
@@ -107,6 +109,7 @@ class Place(BaseModel):
     city: str
 
 
+@pytest.mark.case(17, "openai")
 @pytest.mark.parametrize("model", [CLAUDE, NOVA])
 def test_a_shape_is_parsed(client, model):
     reply = client.chat.completions.parse(model=f"aws/{model}", messages=HI, response_format=Place)
@@ -148,6 +151,7 @@ def test_what_bedrock_cannot_be_told_is_400_with_its_name_and_nobody_is_asked(cl
     assert ask(client, seed=1, extra_body={"drop_unsupported": True}).choices
 
 
+@pytest.mark.case(7, "openai")
 def test_a_refusal_keeps_its_words_and_its_advice(client, bedrock):
     bedrock.calls.clear()
     with pytest.raises(RateLimitError, match="Too many requests") as caught:
@@ -162,11 +166,13 @@ def test_a_refusal_keeps_its_words_and_its_advice(client, bedrock):
     assert long.value.code == "context_length_exceeded"
 
 
+@pytest.mark.case(21, "openai")
 def test_fallbacks_reach_across_providers(client, row):
     reply = ask(client, "bedrock-or-gpt")
     assert (reply.choices[0].message.content, row(reply._request_id)["provider"]) == (TEXT, "mock")
 
 
+@pytest.mark.case(5, "openai")
 @pytest.mark.parametrize("model", ["cut", "ended-unsaid", "damaged"])
 def test_an_upstream_that_breaks_off_is_an_error_in_the_stream(client, row, model):
     stream = ask(client, f"aws/{model}", stream=True)
@@ -180,12 +186,14 @@ def test_an_upstream_that_breaks_off_is_an_error_in_the_stream(client, row, mode
     assert found["output_tokens"] > 0
 
 
+@pytest.mark.case(6, "openai")
 def test_an_exception_inside_the_stream_keeps_its_words(client):
     with pytest.raises(APIError, match="Too many tokens today") as caught:
         list(ask(client, "aws/error-within", stream=True))
     assert (caught.value.type, caught.value.code) == ("rate_limit_error", "throttlingException")
 
 
+@pytest.mark.case(12, "openai")
 def test_who_leaves_stops_bedrock_too(client, bedrock, home, row):
     bedrock.calls.clear()
     stream = ask(client, "aws/endless", stream=True)
@@ -199,6 +207,7 @@ def test_who_leaves_stops_bedrock_too(client, bedrock, home, row):
     assert (found["status"], found["error_code"]) == (499, "client_closed_request")
 
 
+@pytest.mark.case(23, "openai")
 def test_embeddings_are_invoked(client, row):
     reply = client.embeddings.with_raw_response.create(model=f"aws/{TITAN}", input="a", dimensions=2)
     assert reply.parse().data[0].embedding == VECTOR[:2]

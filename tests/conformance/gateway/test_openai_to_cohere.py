@@ -54,6 +54,7 @@ def test_what_reaches_cohere_has_the_providers_key(client, cohere):
     assert call.body == {"model": MODEL, "messages": HI, "temperature": 0.5}
 
 
+@pytest.mark.case(14, "openai")
 def test_two_calls_at_once_their_plan_and_their_results(client, cohere):
     message = ask(client, tools=[WEATHER]).choices[0].message
     assert [json.loads(call.function.arguments) for call in message.tool_calls] == [{"city": city} for city in CITIES]
@@ -63,6 +64,7 @@ def test_two_calls_at_once_their_plan_and_their_results(client, cohere):
     assert cohere.calls[-1].body["messages"][1]["tool_plan"] == PLAN
 
 
+@pytest.mark.case(14, "openai")
 def test_two_calls_streamed_say_id_and_name_once(client):
     chunks = list(ask(client, tools=[WEATHER], stream=True))
     pieces = [call for chunk in chunks for call in chunk.choices[0].delta.tool_calls or ()]
@@ -78,6 +80,7 @@ class Place(BaseModel):
     city: str
 
 
+@pytest.mark.case(17, "openai")
 def test_a_shape_is_parsed(client):
     reply = client.chat.completions.parse(model=COMMAND, messages=HI, response_format=Place)
     assert reply.choices[0].message.parsed == Place(city="Cairo")
@@ -107,6 +110,7 @@ def test_what_cohere_cannot_be_told_is_400_with_its_name_and_nobody_is_asked(cli
     assert cohere.calls == []
 
 
+@pytest.mark.case(7, "openai")
 def test_a_refusal_keeps_its_words_and_its_advice(client):
     with pytest.raises(RateLimitError, match="per minute") as caught:
         ask(client, "cohere/limited")
@@ -116,6 +120,7 @@ def test_a_refusal_keeps_its_words_and_its_advice(client):
     assert long.value.code == "context_length_exceeded"
 
 
+@pytest.mark.case(5, "openai")
 @pytest.mark.parametrize("model", ["cut", "ended-unsaid"])
 def test_an_upstream_that_breaks_off_is_an_error_in_the_stream(client, row, model):
     stream = ask(client, f"cohere/{model}", stream=True)
@@ -125,11 +130,13 @@ def test_an_upstream_that_breaks_off_is_an_error_in_the_stream(client, row, mode
     assert (found["status"], found["error_code"]) == (502, "upstream_interrupted")
 
 
+@pytest.mark.case(6, "openai")
 def test_an_error_inside_the_stream_keeps_its_words(client):
     with pytest.raises(APIError, match="the model went away"):
         list(ask(client, "cohere/error-within", stream=True))
 
 
+@pytest.mark.case(12, "openai")
 def test_who_leaves_stops_cohere_too(client, cohere, home):
     cohere.calls.clear()
     stream = ask(client, "cohere/endless", stream=True)
@@ -140,6 +147,7 @@ def test_who_leaves_stops_cohere_too(client, cohere, home):
     assert cohere.calls[0].events_sent < 100
 
 
+@pytest.mark.case(23, "openai")
 def test_embeddings_are_embedded(client, row):
     reply = client.embeddings.with_raw_response.create(model="cohere/embed-v4.0", input=["a", "b"], dimensions=2)
     found = reply.parse()

@@ -87,6 +87,7 @@ def answers_of(calls):
     return [{"role": "tool", "tool_call_id": call.id, "content": "sunny"} for call in calls]
 
 
+@pytest.mark.case(14, "openai")
 @pytest.mark.parametrize("model", [FLASH, NEWEST])
 def test_two_calls_at_once_and_their_results(client, gemini, model):
     """The newest generation refuses a call that comes back without its seal."""
@@ -106,6 +107,7 @@ def test_two_calls_at_once_and_their_results(client, gemini, model):
     assert call.body["contents"][1]["parts"][0]["thoughtSignature"] == SEAL
 
 
+@pytest.mark.case(14, "openai")
 def test_two_calls_streamed_say_id_and_name_once(client):
     chunks = list(ask(client, tools=[WEATHER], stream=True))
     pieces = [call for chunk in chunks for call in chunk.choices[0].delta.tool_calls or ()]
@@ -120,6 +122,7 @@ def test_two_calls_streamed_say_id_and_name_once(client):
     assert chunks[-1].choices[0].finish_reason == "tool_calls"
 
 
+@pytest.mark.case(14, "openai")
 def test_a_tool_can_be_named_or_forbidden(client, gemini):
     named = {"type": "function", "function": {"name": "weather"}}
     calls = ask(client, tools=[WEATHER], tool_choice=named).choices[0].message.tool_calls
@@ -138,6 +141,7 @@ class Place(BaseModel):
     city: str
 
 
+@pytest.mark.case(17, "openai")
 @pytest.mark.parametrize("model", [FLASH, NEWEST])
 def test_a_shape_is_parsed(client, model):
     reply = client.chat.completions.parse(model=model, messages=HI, response_format=Place)
@@ -170,6 +174,7 @@ def test_a_question_that_is_not_let_through_is_a_content_filter(client):
     assert chunks[-1].choices[0].finish_reason == "content_filter"
 
 
+@pytest.mark.case(7, "openai")
 def test_a_refusal_keeps_its_words_and_its_advice(client, gemini):
     gemini.calls.clear()
     with pytest.raises(RateLimitError, match="Quota exceeded") as caught:
@@ -184,11 +189,13 @@ def test_a_refusal_keeps_its_words_and_its_advice(client, gemini):
     assert long.value.code == "context_length_exceeded"
 
 
+@pytest.mark.case(21, "openai")
 def test_fallbacks_reach_across_providers(client, row):
     reply = ask(client, "gemini-or-gpt")
     assert (reply.choices[0].message.content, row(reply._request_id)["provider"]) == (TEXT, "mock")
 
 
+@pytest.mark.case(5, "openai")
 @pytest.mark.parametrize("model", ["google/gemini-cut", "google/gemini-ended-unsaid"])
 def test_an_upstream_that_breaks_off_is_an_error_in_the_stream(client, row, model):
     stream = ask(client, model, stream=True)
@@ -202,12 +209,14 @@ def test_an_upstream_that_breaks_off_is_an_error_in_the_stream(client, row, mode
     assert found["output_tokens"] > 0
 
 
+@pytest.mark.case(6, "openai")
 def test_an_error_inside_the_stream_keeps_its_words(client):
     with pytest.raises(APIError, match="overloaded") as caught:
         list(ask(client, "google/gemini-error-within", stream=True))
     assert caught.value.code == "UNAVAILABLE"
 
 
+@pytest.mark.case(12, "openai")
 def test_who_leaves_stops_gemini_too(client, gemini, home, row):
     gemini.calls.clear()
     stream = ask(client, "google/gemini-endless", stream=True)
@@ -222,6 +231,7 @@ def test_who_leaves_stops_gemini_too(client, gemini, home, row):
     assert 0 < found["output_tokens"] < 100
 
 
+@pytest.mark.case(23, "openai")
 @pytest.mark.parametrize("form", ["float", "base64"])
 def test_embeddings_are_the_same_packed_or_not(client, gemini, row, form):
     gemini.calls.clear()

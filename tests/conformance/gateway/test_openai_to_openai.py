@@ -4,7 +4,14 @@ import http.client
 import json
 
 import pytest
-from openai import APIError, BadRequestError, InternalServerError, NotFoundError, RateLimitError
+from openai import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    InternalServerError,
+    NotFoundError,
+    RateLimitError,
+)
 
 from tests.fakes.model_provider import USAGE, WORDS, whole
 from tests.house import BOOTSTRAP_KEY
@@ -26,6 +33,7 @@ def raw(home, model, *, stream=False, headers=None, **members):
     return home.request("POST", "/v1/chat/completions", json.dumps(body).encode(), sent)
 
 
+@pytest.mark.case(1, "openai")
 @pytest.mark.parametrize("model", ["mock/gpt-4o-mini", "gpt-4o-mini", "fast", "mock/meta/llama-3"])
 def test_an_answer_has_the_upstreams_text_and_usage_and_the_name_asked_for(client, row, model):
     reply = ask(client, model)
@@ -54,6 +62,7 @@ def test_usage_is_kept_in_disjoint_buckets_and_the_cost_is_exact(client, row):
     assert float(raw_reply.headers["x-brokle-overhead-ms"]) > 0
 
 
+@pytest.mark.case(1, "raw")
 def test_bytes_are_the_upstreams_but_for_the_last_member(home):
     plain = raw(home, "gpt-4o-mini", headers={"x-brokle-metadata": "off"})
     adorned = raw(home, "gpt-4o-mini").body
@@ -65,6 +74,7 @@ def test_bytes_are_the_upstreams_but_for_the_last_member(home):
     assert list(json.loads(adorned))[-1] == "brokle"
 
 
+@pytest.mark.case(18, "raw")
 def test_unknown_members_reach_the_upstream_unchanged_and_the_key_is_the_providers(home, provider):
     provider.calls.clear()
     raw(home, "mock/gpt-4o-mini", x_vendor={"deep": [1, 2.5]}, metadata={"a": "b"}, user="u1", seed=7)
@@ -84,6 +94,7 @@ def test_unknown_members_reach_the_upstream_unchanged_and_the_key_is_the_provide
     assert BOOTSTRAP_KEY not in str(call.headers)
 
 
+@pytest.mark.case(2, "openai")
 def test_a_stream_shows_no_usage_to_who_did_not_ask_and_is_priced_all_the_same(client, row, home):
     with client.chat.completions.with_streaming_response.create(
         model="mock/gpt-4o-mini", messages=[{"role": "user", "content": "hi"}], stream=True
@@ -101,6 +112,7 @@ def test_a_stream_shows_no_usage_to_who_did_not_ask_and_is_priced_all_the_same(c
     assert (row(request_id)["cost_usd_nanos"], row(request_id)["stream"]) == (NANOS, True)
 
 
+@pytest.mark.case(3, "openai")
 def test_who_asks_for_usage_gets_exactly_one_more_chunk(client):
     chunks = list(ask(client, stream=True, stream_options={"include_usage": True}))
 
@@ -108,6 +120,7 @@ def test_who_asks_for_usage_gets_exactly_one_more_chunk(client):
     assert (chunks[-1].choices, chunks[-1].usage.total_tokens) == ([], USAGE["total_tokens"])
 
 
+@pytest.mark.case(5, "openai")
 def test_an_upstream_cut_in_the_middle_is_an_error_in_the_stream(client, row):
     stream = ask(client, "mock/cut", stream=True)
     heard = []
@@ -121,6 +134,7 @@ def test_an_upstream_cut_in_the_middle_is_an_error_in_the_stream(client, row):
     assert found["output_tokens"] == 10
 
 
+@pytest.mark.case(6, "openai")
 def test_an_error_inside_the_stream_keeps_its_words_and_ends_it(home, client):
     with pytest.raises(APIError) as caught:
         list(ask(client, "mock/error-within", stream=True))
@@ -128,6 +142,7 @@ def test_an_error_inside_the_stream_keeps_its_words_and_ends_it(home, client):
     assert raw(home, "mock/error-within", stream=True).body.endswith(b'"code": "overloaded"}}\n\n')
 
 
+@pytest.mark.case(7, "openai")
 def test_a_refusal_keeps_status_code_and_advice_and_is_not_asked_twice(client, provider):
     provider.calls.clear()
     with pytest.raises(RateLimitError) as caught:
@@ -138,6 +153,7 @@ def test_a_refusal_keeps_status_code_and_advice_and_is_not_asked_twice(client, p
     assert len(provider.calls) == 1
 
 
+@pytest.mark.case(7, "openai")
 def test_a_route_with_two_retries_asks_three_times(client, provider):
     provider.calls.clear()
     with pytest.raises(RateLimitError):
@@ -145,6 +161,7 @@ def test_a_route_with_two_retries_asks_three_times(client, provider):
     assert len(provider.calls) == 3
 
 
+@pytest.mark.case(8, "openai")
 def test_a_wrong_request_is_neither_repeated_nor_sent_elsewhere(client, provider):
     provider.calls.clear()
     with pytest.raises(BadRequestError) as caught:
@@ -152,6 +169,7 @@ def test_a_wrong_request_is_neither_repeated_nor_sent_elsewhere(client, provider
     assert (caught.value.param, caught.value.code, len(provider.calls)) == ("temperature", "bad_value", 1)
 
 
+@pytest.mark.case(10, "raw")
 @pytest.mark.parametrize("key", ["", "bk_test_wrong_0123456789abcdef", "' OR 1=1 --", "x" * 600])
 def test_a_wrong_key_is_401_in_openais_words(home, provider, key):
     provider.calls.clear()
@@ -162,6 +180,7 @@ def test_a_wrong_key_is_401_in_openais_words(home, provider, key):
     assert provider.calls == []
 
 
+@pytest.mark.case(11, "raw")
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -188,6 +207,7 @@ def test_a_malformed_body_is_refused_in_json_and_nobody_is_asked(home, provider,
     assert provider.calls == []
 
 
+@pytest.mark.case(9, "openai")
 @pytest.mark.parametrize("model", ["nope", "mock/nope", "nowhere/gpt-4o-mini"])
 def test_an_unknown_model_is_404_and_nobody_is_asked(client, provider, model):
     provider.calls.clear()
@@ -196,6 +216,7 @@ def test_an_unknown_model_is_404_and_nobody_is_asked(client, provider, model):
     assert (caught.value.code, provider.calls) == ("model_not_found", [])
 
 
+@pytest.mark.case(21, "openai")
 def test_a_route_goes_on_to_who_answers(client, row):
     reply = ask(client, "safe")
     found = row(reply._request_id)
@@ -203,6 +224,7 @@ def test_a_route_goes_on_to_who_answers(client, row):
     assert found["cost_usd_nanos"] == NANOS
 
 
+@pytest.mark.case(21, "openai")
 def test_a_stream_that_fails_before_its_first_byte_goes_on_elsewhere_and_later_does_not(client):
     words = [chunk.choices[0].delta.content or "" for chunk in ask(client, "safe-stream", stream=True)]
     assert "".join(words) == TEXT
@@ -210,6 +232,7 @@ def test_a_stream_that_fails_before_its_first_byte_goes_on_elsewhere_and_later_d
         list(ask(client, "late", stream=True))
 
 
+@pytest.mark.case(21, "openai")
 def test_the_only_one_left_is_tried_however_often_it_failed(client, provider):
     provider.calls.clear()
     for _ in range(12):
@@ -218,6 +241,7 @@ def test_the_only_one_left_is_tried_however_often_it_failed(client, provider):
     assert len(provider.calls) == 12
 
 
+@pytest.mark.case(12, "raw")
 def test_who_leaves_stops_the_upstream_and_is_still_in_the_log(home, provider, row):
     provider.calls.clear()
     connection = http.client.HTTPConnection("127.0.0.1", home.port, timeout=60)
@@ -238,6 +262,7 @@ def test_who_leaves_stops_the_upstream_and_is_still_in_the_log(home, provider, r
     assert 0 < found["output_tokens"] < 100
 
 
+@pytest.mark.case(13, "raw")
 def test_headers_say_that_it_streams(home):
     answer = raw(home, "mock/gpt-4o-mini", stream=True)
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -252,3 +277,19 @@ def test_models_are_listed_with_their_prices(client):
         "price": {"input_usd_per_mtok": 0.15, "output_usd_per_mtok": 0.6},
     }
     assert {"fast", "mock/meta/llama-3", "echo/fast"} <= {model.id for model in client.models.list()}
+
+
+@pytest.mark.case(10, "openai")
+def test_the_sdk_knows_a_wrong_key(client):
+    with pytest.raises(AuthenticationError) as caught:
+        ask(client.with_options(api_key="bk_test_wrong_0123456789abcdef"))
+    assert caught.value.code == "invalid_api_key"
+
+
+@pytest.mark.case(18, "openai")
+def test_members_that_only_the_provider_knows_reach_it(client, provider):
+    provider.calls.clear()
+    ask(client, extra_body={"x_vendor": 1}, metadata={"a": "b"}, user="u2", seed=7)
+    [call] = provider.calls
+    said = {name: call.body[name] for name in ("x_vendor", "metadata", "user", "seed")}
+    assert said == {"x_vendor": 1, "metadata": {"a": "b"}, "user": "u2", "seed": 7}

@@ -118,6 +118,7 @@ def test_without_a_key_nothing_is_shown_or_deleted(home, client):
     assert client.responses.retrieve(kept).id == kept
 
 
+@pytest.mark.case(7, "openai")
 def test_the_providers_refusal_keeps_its_words_and_advice(client):
     with pytest.raises(RateLimitError) as limited:
         client.responses.create(model="gpt/gpt-limited", input="hi")
@@ -136,6 +137,7 @@ def test_the_next_target_may_speak_another_dialect(client, claude):
     assert (raw.headers["x-brokle-provider"], raw.headers["x-brokle-attempts"]) == ("claude", "2")
 
 
+@pytest.mark.case(5, "openai")
 @pytest.mark.parametrize(("model", "words"), [("gpt/gpt-cut", "broke off"), ("gpt/gpt-failed", "boom inside")])
 def test_a_stream_that_fails_raises_and_is_no_success(client, row, model, words):
     with client.responses.with_streaming_response.create(model=model, input="hi", stream=True) as response:
@@ -163,6 +165,7 @@ def test_background_answers_are_refused_everywhere(client, gpt):
     assert gpt.calls == []
 
 
+@pytest.mark.case(11, "raw")
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"[]", b'{"input":"hi"}', b'{"model":"echo/fast","input":5}', b'{"model":5,"input":"hi"}', b"\xff"],

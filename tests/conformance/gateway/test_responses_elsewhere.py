@@ -70,6 +70,7 @@ def test_the_stream_of_echo_carries_our_member_in_its_last_event(client):
     assert all("brokle" not in (event.model_extra or {}) for event in events[:-1])
 
 
+@pytest.mark.case(14, "openai")
 @pytest.mark.parametrize("model", [SONNET, FLASH, "mock/tool-caller"])
 def test_calls_and_their_results_go_round(client, model):
     asked = [{"role": "user", "content": "How is the weather?"}]
@@ -81,6 +82,7 @@ def test_calls_and_their_results_go_round(client, model):
     assert client.responses.create(model=model, input=again, tools=[WEATHER]).output_text == TEXT
 
 
+@pytest.mark.case(14, "openai")
 @pytest.mark.parametrize("model", [SONNET, FLASH, "mock/tool-caller"])
 def test_calls_are_streamed_with_whole_arguments(client, model):
     with client.responses.stream(model=model, input="weather?", tools=[WEATHER]) as stream:
@@ -149,11 +151,13 @@ def test_what_reaches_claude_is_a_messages_request(client, claude):
     }
 
 
+@pytest.mark.case(17, "openai")
 @pytest.mark.parametrize("model", [SONNET, FLASH])
 def test_a_shape_is_kept_and_parsed(client, model):
     assert client.responses.parse(model=model, input="where?", text_format=City).output_parsed == City(city="Cairo")
 
 
+@pytest.mark.case(25, "openai")
 def test_what_codex_sends_is_taken(home, client):
     body = {
         "model": SONNET,
@@ -216,6 +220,7 @@ def test_a_refusal_is_said_in_openais_form(client, model, error, code):
     assert refused.value.code == code
 
 
+@pytest.mark.case(5, "openai")
 @pytest.mark.parametrize("model", ["claude/claude-cut", "claude/claude-error-within", "mock/cut", "mock/error-within"])
 def test_a_stream_that_fails_raises(client, model):
     with pytest.raises(APIError):

@@ -225,6 +225,8 @@ def with_model(body: bytes, model: str) -> bytes:
 def decoded(body: bytes, decoder: Any) -> Any:
     """A request's body by its type, or a 400 that says where it is wrong."""
     try:
+        if not body.isascii():
+            body.decode()  # what is not read here is read later, or by a provider, and must be UTF-8 as well
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise BadRequest(str(error)) from error

@@ -224,6 +224,11 @@ def test_what_only_google_has_keeps_its_name():
         {"generationConfig": {"responseMimeType": "text/x.enum"}},
         {"tools": [{"functionDeclarations": [{"description": "nameless"}]}]},
         {"contents": [{"parts": [{"functionCall": {}}]}]},
+        {"toolConfig": -1},
+        {"toolConfig": {"functionCallingConfig": -1}},
+        {"toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": 1.5}}},
+        {"labels": 1.5},
+        {"labels": [[]]},
     ],
 )
 def test_nonsense_is_a_bad_request(members):

@@ -210,7 +210,10 @@ def refusal_of(status: int, body: bytes) -> Failed:
 def error_object(failure: Failed, request_id: str = "") -> bytes:
     """A type that Anthropic does not have is said by the nearest one; its code stays."""
     kind = failure.type if failure.type in _KNOWN_TYPES else _TYPES.get(failure.status, "api_error")
-    error: dict[str, Any] = {"type": kind, "message": failure.message}
+    message = failure.message
+    if failure.code == "context_length_exceeded" and not message.startswith(_TOO_LONG):
+        message = f"{_TOO_LONG[0]}: {message}"  # by which Claude Code knows that it must compact
+    error: dict[str, Any] = {"type": kind, "message": message}
     if failure.code:
         error["details"] = {"error_code": failure.code}
     said: dict[str, Any] = {"type": "error", "error": error}

@@ -116,7 +116,7 @@ def _conversation(given: dict[str, Any], *, is_stream: bool, drops_unsupported: 
         reasoning=_reasoning(_spelled(config.thinking_config or {})),
         top_logprobs=(config.logprobs or 0) if config.response_logprobs else None,
         modalities=[word.lower() for word in config.response_modalities or ()],
-        metadata=dict(said.get("labels") or {}),
+        metadata=_object(said.get("labels"), "labels"),
         service_tier=_TIERS.get(tier, tier),
         is_stream=is_stream,
         drops_unsupported=drops_unsupported,
@@ -130,6 +130,12 @@ def _conversation(given: dict[str, Any], *, is_stream: bool, drops_unsupported: 
 
 def _spelled(entry: dict[str, Any]) -> dict[str, Any]:
     return {camel(name): value for name, value in entry.items() if value is not None}
+
+
+def _object(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict | None):
+        raise BadRequest(f"{where} is an object", field=where)
+    return value or {}
 
 
 def _take(conversation: Conversation, content: dict[str, Any], contents: Contents, where: str) -> None:
@@ -154,9 +160,7 @@ def _system(contents: Contents, given: Any) -> list[Text]:
 
 
 def _config(given: Any) -> tuple[_Config, Unspoken]:
-    if not isinstance(given, dict | None):
-        raise BadRequest("generationConfig is an object", field="generationConfig")
-    members = _spelled(given or {})
+    members = _spelled(_object(given, "generationConfig"))
     try:
         config = msgspec.convert({name: value for name, value in members.items() if name in _CONFIGURED}, _Config)
     except msgspec.ValidationError as error:
@@ -227,11 +231,13 @@ def _tool(declaration: dict[str, Any]) -> Tool:
 
 
 def _tool_choice(given: Any, unspoken: Unspoken) -> ToolChoice | None:
-    members = _spelled(given) if isinstance(given, dict) else {}
-    config = _spelled(members.pop("functionCallingConfig", None) or {})
+    members = _spelled(_object(given, "toolConfig"))
+    config = _spelled(_object(members.pop("functionCallingConfig", None), "toolConfig.functionCallingConfig"))
     for name, value in members.items():
         unspoken[f"toolConfig.{name[:60]}"] = msgspec.Raw(_raw(value))
     mode, names = str(config.get("mode") or "").upper(), config.get("allowedFunctionNames") or []
+    if not isinstance(names, list):
+        raise BadRequest("allowedFunctionNames is a list", field="toolConfig.functionCallingConfig")
     if mode == "ANY":
         return ToolChoice("named", [str(name) for name in names]) if names else ToolChoice("required")
     if mode == "NONE":

@@ -9,7 +9,7 @@ from apps.routing.edge.controls import read_controls
 from apps.routing.edge.dialects.openai.plain import PlainFormat, no_conversation
 from apps.routing.edge.usage import Usage
 from brokle.edge.http import DEFAULT_BODY_LIMIT, Request
-from brokle.kernel.errors import BadRequest, TooLarge
+from brokle.kernel.errors import BadRequest
 
 _BOUNDARY: Final = re.compile(rb'multipart/form-data\s*;.*?boundary="?([^";,\s]{1,70})"?', re.IGNORECASE)
 _NAME: Final = re.compile(rb'\bname="((?:[^"\\]|\\.)*)"')
@@ -65,7 +65,8 @@ class Form:
         part, self.is_whole = await self._request.body_part()
         self._size += len(part)
         if self._size > self._limit:
-            raise TooLarge(f"The body may hold at most {self._limit} bytes")
+            self.head.clear()
+            await self._request.refuse_body(self._limit, is_over=self.is_whole)
         return part
 
     def _scan(self) -> None:

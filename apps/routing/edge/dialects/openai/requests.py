@@ -23,7 +23,7 @@ from apps.routing.edge.conversation import (
 )
 from apps.routing.edge.dialects.data_urls import data_url, read_url
 from apps.routing.edge.dialects.openai.extras import ExtraContent, seal_in
-from apps.routing.edge.dialects.speech import Missing
+from apps.routing.edge.dialects.speech import Missing, decoded
 from brokle.kernel.errors import BadRequest
 
 _encode: Final = msgspec.json.encode
@@ -115,10 +115,8 @@ _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 def read_request(body: bytes, *, is_stream: bool, drops_unsupported: bool) -> Conversation:
     """Raises BadRequest for what is no chat request."""
-    try:
-        said, members = _decode.decode(body), _members.decode(body)
-    except msgspec.ValidationError as error:
-        raise BadRequest(str(error)) from error
+    said: ChatBody = decoded(body, _decode)
+    members = _members.decode(body)
     conversation = Conversation(
         turns=[],
         tools=[_tool(entry) for entry in said.tools or ()] + [_plain_tool(one) for one in said.functions or ()],

@@ -10,6 +10,9 @@ from apps.routing.edge.usage import Usage
 from brokle.kernel.errors import BadRequest
 
 DONE: Final = b"data: [DONE]\n\n"
+# Clients look for OpenAI's words to know that a shorter conversation would help, whoever the provider is.
+_TOO_LONG: Final = "context_length_exceeded"
+_TOO_LONG_WORDS: Final = "maximum context length"
 
 
 class StreamOptions(msgspec.Struct):
@@ -156,5 +159,8 @@ def refusal_of(status: int, body: bytes) -> Failed:
 
 def error_object(failure: Failed) -> bytes:
     """The same four members for every failure, as the SDKs expect them."""
-    error = {"message": failure.message, "type": failure.type, "param": failure.param, "code": failure.code}
+    message = failure.message
+    if failure.code == _TOO_LONG and _TOO_LONG_WORDS not in message:
+        message = f"This model's {_TOO_LONG_WORDS} is exceeded: {message}"
+    error = {"message": message, "type": failure.type, "param": failure.param, "code": failure.code}
     return msgspec.json.encode({"error": error})
