@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("orgs", "0001_initial"),
-        ("routing", "0004_soft_budgets"),
+        ("routing", "0005_budget_notices"),
     ]
 
     operations = [
