@@ -7,13 +7,19 @@ from typing import Final
 import msgspec
 
 from apps.routing.edge.dialects.openai.wire import DONE, find_reply
-from apps.routing.edge.dialects.sse import Gathered, end_of_event, payload_of, split_events, start_of_event
+from apps.routing.edge.dialects.sse import Gathered, end_of_event, payload_of, start_of_event
 from apps.routing.edge.splice import Renaming, joined, members_of, with_last_member
 from apps.routing.edge.usage import Usage
 
-# What must be looked at; all else goes on unread. It may be found inside a text too, and then costs only the look.
-_MATTERS: Final = re.compile(rb'"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"error"\s*:|\[DONE\]')
 _FINISHES: Final = re.compile(rb'"finish_reason"\s*:\s*"')
+# What must be looked at; all else goes on unread. It may be found inside a text too, and then costs only the look.
+_MATTERS: Final = (
+    (b'"finish_reason"', _FINISHES),
+    (b'"usage"', re.compile(rb'"usage"\s*:\s*\{')),
+    (b'"error"', re.compile(rb'"error"\s*:')),
+    (b"[DONE]", re.compile(rb"\[DONE\]")),
+)
+_UNSAID: Final = (b":null", b": null")
 _LOOKED_AT: Final = 8
 """So many events at the beginning, and no more, may be without the model's name."""
 _NAMELESS: Final = frozenset({b"", b'""', b"null"})
@@ -72,8 +78,10 @@ class Passage:
 
         Azure speaks of its filters first, in an event of no model.
         """
-        for event in split_events(block):
-            reply = find_reply(payload_of(event))
+        while block:
+            end = end_of_event(block)
+            reply = find_reply(payload_of(block[:end]))
+            block = block[end:]
             name = bytes(reply.model) if reply is not None else b""
             if name not in _NAMELESS:
                 self._is_named = True
@@ -87,8 +95,7 @@ class Passage:
         """
         out = b""
         while block and not self.is_failed:
-            found = None if self._held else _MATTERS.search(block)
-            plain = 0 if self._held else len(block) if found is None else start_of_event(block, found.start())
+            plain = 0 if self._held else _size_of_plain(block)
             if plain:
                 self.events += block.count(b"data:", 0, plain)
                 out += self._plain(block[:plain])
@@ -140,6 +147,20 @@ class Passage:
     def _release_unadorned(self) -> bytes:
         held, self._held = self._held, b""
         return held
+
+
+def _size_of_plain(block: bytes) -> int:
+    """How many bytes of whole events come before the first that matters.
+
+    Every event of many providers names these members and says null: such are counted, which costs a tenth of a search.
+    """
+    places = []
+    for name, said in _MATTERS:
+        count = block.count(name)
+        if count and count != sum(block.count(name + unsaid) for unsaid in _UNSAID):
+            found = said.search(block)
+            places += [] if found is None else [found.start()]
+    return start_of_event(block, min(places)) if places else len(block)
 
 
 def _without_usage(event: bytes, payload: bytes) -> bytes:
