@@ -91,9 +91,8 @@ class Results:
             return
         for mark in item.iter_markers("case"):
             number, *clients = mark.args
-            self.names[number].add(
-                f"`{item.path.stem}`: {str(getattr(item, 'originalname', '')).removeprefix('test_')}"
-            )
+            name = item.name.partition("[")[0].removeprefix("test_").replace("_", " ")
+            self.names[number].add(f"- `{item.path.name}`: {name}")
             for client in clients:
                 self.passed[number, client].append(report.passed)
 
