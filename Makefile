@@ -42,10 +42,10 @@ $(UV):
 	@touch $@
 
 .PHONY: judges
-judges: tests/sdk/litellm/.venv/.ready ## Install the clients of tests/sdk that cannot live beside the others
+judges: .tools/litellm/.ready ## Install the clients of tests/sdk that cannot live beside the others
 
-tests/sdk/%/.venv/.ready: $(UV) tests/sdk/%/pyproject.toml tests/sdk/%/uv.lock
-	@$(UV) sync --locked --quiet --python $(PYTHON) --project tests/sdk/$*
+.tools/%/.ready: $(UV) tests/sdk/%/pyproject.toml tests/sdk/%/uv.lock
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.tools/$* $(UV) sync --locked --quiet --python $(PYTHON) --project tests/sdk/$*
 	@touch $@
 
 # ── Check ────────────────────────────────────────────────────────────────────

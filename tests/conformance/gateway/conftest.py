@@ -58,6 +58,7 @@ limits:
 routes:
   - {name: trial, targets: [{model: mock/ten-cents}]}
   - {name: fast, targets: [{model: mock/gpt-4o-mini}]}
+  - {name: hot-or-not, retries: 2, targets: [{model: mock/too-hot}, {model: mock/gpt-4o-mini}]}
   - {name: patient, retries: 2, targets: [{model: mock/rate-limited-briefly}]}
   - {name: safe, targets: [{model: mock/broken}, {model: away/any}, {model: mock/gpt-4o-mini}]}
   - {name: safe-stream, targets: [{model: mock/cut-at-once}, {model: mock/gpt-4o-mini}]}

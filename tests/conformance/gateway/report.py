@@ -28,7 +28,7 @@ CASES: dict[int, tuple[str, tuple[str, ...]]] = {
     10: ("A missing, wrong, revoked or expired key is 401, without a word of ours", CLIENTS),
     11: ("A body that is none is 400 or 413 in the caller's form, never 500", ("raw",)),
     12: (
-        "Who leaves stops the provider within a second, and is in the log",
+        "Who leaves stops the provider, and is in the log",
         ("openai", "openai-node", "langchain", "anthropic", "google", "raw"),  # LiteLLM's streams cannot be closed
     ),
     13: ("The first byte comes within 5 ms of the provider's, and gaps are kept", ("raw",)),
@@ -57,7 +57,7 @@ The columns: `openai` for Python (with its Responses API, as Codex uses it), `op
 `langchain-openai`, `litellm`, `anthropic` (as Claude Code uses it too), `google-genai`.
 
 """
-_MARK = re.compile(r'^@pytest\.mark\.case\((\d+), "([a-z-]+)"\)$', re.MULTILINE)
+_MARK = re.compile(r'pytest\.mark\.case\((\d+), "([a-z-]+)"\)')
 _ROW = re.compile(r"^\| (\d+) \| [^|]+ \| (.+) \|$", re.MULTILINE)
 
 
@@ -91,9 +91,8 @@ class Results:
             return
         for mark in item.iter_markers("case"):
             number, *clients = mark.args
-            self.names[number].add(
-                f"`{item.path.stem}`: {str(getattr(item, 'originalname', '')).removeprefix('test_')}"
-            )
+            name = item.name.partition("[")[0].removeprefix("test_").replace("_", " ")
+            self.names[number].add(f"- `{item.path.name}`: {name}")
             for client in clients:
                 self.passed[number, client].append(report.passed)
 
@@ -101,10 +100,8 @@ class Results:
         table = [_line("", "case", *CLIENTS), _line(*["---"] * (len(CLIENTS) + 2))]
         for number, (title, _) in CASES.items():
             table.append(_line(str(number), title, *(self._cell(number, client) for client in CLIENTS)))
-        tests = [
-            f"{number}. {'; '.join(sorted(names)).replace('_', ' ')}" for number, names in sorted(self.names.items())
-        ]
-        PAGE.write_text(_HEAD + "\n".join(table) + "\n\n## Which tests\n\n" + "\n".join(tests) + "\n")
+        tests = [f"### Case {number}\n\n" + "\n".join(sorted(self.names[number])) for number in sorted(self.names)]
+        PAGE.write_text(_HEAD + "\n".join(table) + "\n\n## Which tests\n\n" + "\n\n".join(tests) + "\n")
         print("\n" + "\n".join(table))  # noqa: T201 - the report itself
 
     def _cell(self, number: int, client: str) -> str:

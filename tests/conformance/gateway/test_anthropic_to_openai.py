@@ -173,16 +173,16 @@ def test_a_coding_agents_request_reaches_the_provider_in_its_words(anthropic, pr
     assert not [name for name in call.headers if name.startswith("anthropic")]
 
 
-@pytest.mark.case(7, "anthropic")
-@pytest.mark.case(9, "anthropic")
 @pytest.mark.case(15, "anthropic")
 @pytest.mark.parametrize(
     ("model", "kind", "status", "said"),
     [
-        ("mock/rate-limited", RateLimitError, 429, "rate_limit_error"),
+        pytest.param(
+            "mock/rate-limited", RateLimitError, 429, "rate_limit_error", marks=pytest.mark.case(7, "anthropic")
+        ),
         ("mock/broken", InternalServerError, 500, "api_error"),
         ("mock/too-hot", BadRequestError, 400, "invalid_request_error"),
-        ("mock/nope", NotFoundError, 404, "not_found_error"),
+        pytest.param("mock/nope", NotFoundError, 404, "not_found_error", marks=pytest.mark.case(9, "anthropic")),
     ],
 )
 def test_a_refusal_is_the_right_exception(anthropic, model, kind, status, said):

@@ -151,6 +151,9 @@ def test_a_refusal_keeps_status_code_and_advice_and_is_not_asked_twice(client, p
     assert (caught.value.code, caught.value.type) == ("rate_limit_exceeded", "requests")
     assert caught.value.response.headers["retry-after"] == "7"
     assert len(provider.calls) == 1
+    with pytest.raises(RateLimitError) as brief:
+        ask(client, "mock/rate-limited-briefly")
+    assert brief.value.response.headers["retry-after-ms"] == "20"
 
 
 @pytest.mark.case(7, "openai")
@@ -162,10 +165,11 @@ def test_a_route_with_two_retries_asks_three_times(client, provider):
 
 
 @pytest.mark.case(8, "openai")
-def test_a_wrong_request_is_neither_repeated_nor_sent_elsewhere(client, provider):
+@pytest.mark.parametrize("model", ["mock/too-hot", "hot-or-not"])
+def test_a_wrong_request_is_neither_repeated_nor_sent_elsewhere(client, provider, model):
     provider.calls.clear()
     with pytest.raises(BadRequestError) as caught:
-        ask(client, "mock/too-hot")
+        ask(client, model)
     assert (caught.value.param, caught.value.code, len(provider.calls)) == ("temperature", "bad_value", 1)
 
 

@@ -21,7 +21,7 @@ PATHS = {
     "/v1/responses": {"model": HI["model"], "input": "hi"},
 }
 ADMIN = {"authorization": f"Bearer {BOOTSTRAP_KEY}", "content-type": "application/json"}
-_SLOWEST_ADDED_S = 0.005
+_ADDED_S, _GAP_S = 0.005, 0.03
 
 
 def post(home, path="/v1/chat/completions", body=None, **headers):
@@ -45,23 +45,27 @@ def arrivals(home, model):
     return found, received.partition(b"\r\n\r\n")[0].decode().lower().split("\r\n")
 
 
+def is_on_time(home, provider):
+    """The first piece, and all others but for what the machine itself takes; none waits for the next one."""
+    provider.calls.clear()
+    came, _ = arrivals(home, "mock/paced")
+    sent = provider.calls[0].sent_at[: len(WORDS)]
+    delays = [arrived - said for arrived, said in zip(came, sent, strict=False)]
+    return delays[0] < _ADDED_S and statistics.median(delays) < _ADDED_S and max(delays) < _GAP_S
+
+
 @pytest.mark.case(13, "raw")
 def test_each_piece_of_a_stream_arrives_when_the_upstream_says_it(home, provider):
-    """The first is at most 5 ms later than it was sent, and none waits for the next: nothing buffers them."""
-    first, later = [], []
-    for _ in range(5):
-        provider.calls.clear()
-        came, headers = arrivals(home, "mock/paced")
-        sent = provider.calls[0].sent_at[: len(WORDS)]
-        delays = [arrived - said for arrived, said in zip(came, sent, strict=False)]
-        first.append(delays[0])
-        later += delays[1:]
+    """A machine may be busy with other things, but not at every try; who buffers, does so at each."""
+    home.wait_for(lambda: is_on_time(home, provider))
+
+
+@pytest.mark.case(13, "raw")
+def test_a_stream_comes_in_chunks_and_is_not_packed_though_the_caller_would_take_it(home):
+    _, headers = arrivals(home, "mock/paced")
     assert "content-type: text/event-stream; charset=utf-8" in headers
     assert "transfer-encoding: chunked" in headers
     assert not [line for line in headers if line.startswith("content-encoding")]
-    assert statistics.median(first) < _SLOWEST_ADDED_S
-    assert statistics.median(later) < _SLOWEST_ADDED_S
-    assert sum(delay > 0.03 for delay in later) <= len(later) // 10  # the machine may be busy, but not each time
 
 
 def is_refused(home, key, path):
