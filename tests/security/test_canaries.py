@@ -53,6 +53,8 @@ def _poke(home):
     assert home.request("POST", path, json.dumps({**chat, "stream": True}).encode(), bearer).status == 200
     assert home.request("POST", path, json.dumps({**chat, "model": FORGED}).encode(), bearer).status == 404
     assert home.request("POST", path, b'{"model": "' + CANARY.encode(), bearer).status == 400
+    own = {**bearer, "x-brokle-provider-key": f"openai=sk-{CANARY}abcdefgh0123456789"}
+    assert home.request("POST", path, json.dumps(chat).encode(), own).status == 403
     wrong = {**headers, "Authorization": f"Bearer bk_live_{CANARY}abcdefghijklmnop"}
     assert home.request("POST", path, json.dumps(chat).encode(), wrong).status == 401
     assert home.get(f"/v1/models/{CANARY}", **bearer).status == 404

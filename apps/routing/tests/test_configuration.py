@@ -179,5 +179,5 @@ def test_a_missing_file_is_said(file):
 
 
 def test_the_book_an_older_process_reads_may_be_longer_than_it_knows():
-    raw = msgspec.msgpack.encode(["prj_1", [], [], [], "something newer"])
+    raw = msgspec.msgpack.encode(["prj_1", [], [], [], False, "something newer"])
     assert decode_book(raw).project_id == "prj_1"

@@ -2,6 +2,7 @@
 
 import json
 
+import psycopg
 import pytest
 from anthropic import PermissionDeniedError as AnthropicRefused
 from google import genai
@@ -88,6 +89,16 @@ def test_a_key_is_used_for_its_provider_and_for_that_call_alone(client, anthropi
         messages=HI,
         extra_headers={HEADER: f"mock={SECRET},claude=sk-ant-mock"},
     )
+
+
+@pytest.mark.usefixtures("allowed")
+def test_billing_is_told_whose_the_cost_is(home, client):
+    own = ask(client, "mock/gpt-4o-mini", f"mock={SECRET}").headers["x-request-id"]
+    shared = ask(client, "mock/gpt-4o-mini", "claude=sk-ant-other").headers["x-request-id"]
+    found = "SELECT id, is_own_key, cost_usd_nanos > 0 FROM usage_record WHERE id = ANY(%s)"
+    with psycopg.connect(home.run_file()["urls"]["DATABASE_URL"], autocommit=True) as database:
+        expected = sorted([(own, True, True), (shared, False, True)])
+        home.wait_for(lambda: sorted(database.execute(found, [[own, shared]]).fetchall()) == expected)
 
 
 @pytest.mark.usefixtures("allowed")

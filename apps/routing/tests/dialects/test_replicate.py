@@ -6,6 +6,7 @@ import json
 import pytest
 
 from apps.routing.edge.book import BookRecord, ModelRecord, ProviderRecord
+from apps.routing.edge.courses import Course
 from apps.routing.edge.dialects.catalog import dialect_of
 from apps.routing.edge.dialects.openai.requests import read_request
 from apps.routing.edge.dialects.pictures import Drawing
@@ -13,7 +14,7 @@ from apps.routing.edge.dialects.replicate.places import place_of
 from apps.routing.edge.dialects.replicate.replies import PredictionReader, read_whole
 from apps.routing.edge.dialects.speech import CannotExpress
 from apps.routing.edge.plan import Book
-from apps.routing.edge.predictions import PREDICTION, Course, event
+from apps.routing.edge.predictions import PREDICTION, event
 from apps.routing.edge.reply import Begun, Failed, Finished, TextPiece, Used
 from apps.routing.edge.upstreams import OPEN_TO_ALL, Door, PredictionUpstream, Workshop
 from apps.routing.edge.usage import Usage
