@@ -182,6 +182,7 @@ class Attempts:
             if self._ask.is_spent or not (isinstance(failure, Refusal) and failure.status in _KEY_REFUSED):
                 return failure
             door.rests_until = self._loop.time() + (failure.retry_after_s() or _KEY_RESTS_S)
+            upstream.rest(door, door.rests_until)
         return failure
 
     async def _once(self, upstream: Upstream, door: Door, line: Line, body: bytes) -> Opened | Failure:

@@ -99,6 +99,7 @@ class Door:
 class Upstream:
     __slots__ = (
         "_is_sure",
+        "_rests",
         "base_url",
         "breaker",
         "capabilities",
@@ -143,6 +144,7 @@ class Upstream:
         """Set where scores of answers are known."""
         told = record.options.get(_RESPONSES, "")
         self.serves_responses = told == _YES if told else _RESPONSES in record.endpoints
+        self._rests: dict[str, float] = {}
         self._is_sure = bool(told) or self.dialect is not COMPATIBLE
 
     def speaks(self, spoken: Format) -> bool:
@@ -172,9 +174,16 @@ class Upstream:
         shuffled = sorted(usable, key=lambda door: random.random() ** (1 / max(1, door.weight)), reverse=True)  # noqa: S311 - spreads load
         return sorted(shuffled, key=lambda door: door.rests_until > now)
 
+    def rest(self, door: Door, until: float) -> None:
+        """The key was refused for this model; what it may do with another, nobody has said."""
+        self._rests[door.credential_id] = until
+
     def rests(self, environment_id: str, now: float) -> bool:
         """Whether every key for this environment was refused, so that asking again would be against what was said."""
-        return all(door.rests_until > now for door in self.doors_of(environment_id, now))
+        if not self._rests:
+            return False
+        doors = self.doors_of(environment_id, now)
+        return bool(doors) and all(self._rests.get(door.credential_id, 0.0) > now for door in doors)
 
     async def open(
         self, door: Door, operation: str, body: Body, limits: Limits, *, is_stream: bool, headers: Pairs = ()
