@@ -16,6 +16,7 @@ from brokle.edge.meters import redis_errors
 from brokle.edge.resp import RedisDown, RedisLink, pack
 from brokle.kernel.errors import Unavailable
 from brokle.kernel.tracing import tracer
+from brokle.settings.env import Environment
 
 # A rate is a sliding window of two counters, "index current previous"; the previous weighs what is left of it.
 # A budget is a hash of what is spent, what calls under way hold, and the dearest call seen. Holds are named and end by
@@ -206,6 +207,10 @@ class WithoutRedis(Enum):
     BUDGETS_CLOSED = "budgets-closed"
     OPEN = "open"
     CLOSED = "closed"
+
+    @classmethod
+    def read(cls, environment: Environment) -> "WithoutRedis":
+        return cls(environment.text("BROKLE_LIMITS_WITHOUT_REDIS").strip().lower())
 
     def lets_go(self, *, has_hard_budget: bool) -> bool:
         return self is WithoutRedis.OPEN or (self is WithoutRedis.BUDGETS_CLOSED and not has_hard_budget)

@@ -47,7 +47,7 @@ class RuntimeSettings:
             ),
             logs_access=environment.flag("BROKLE_ACCESS_LOG"),
             egress=Policy.from_environment(environment),
-            without_redis=WithoutRedis(environment.text("BROKLE_LIMITS_WITHOUT_REDIS").strip().lower()),
+            without_redis=WithoutRedis.read(environment),
         )
 
 

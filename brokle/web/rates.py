@@ -1,19 +1,25 @@
-"""Rates of the control plane, from the same counters and script as the edge; without Redis it serves."""
+"""Rates of the control plane, from the same counters and script as the edge; without Redis the same setting decides."""
 
-import logging
 from collections.abc import Sequence
 
 from redis.exceptions import NoScriptError, RedisError
 
-from brokle.edge.limits import SCRIPT, Limit, Verdict, check_command, read_verdict
+from brokle.edge.limits import (
+    SCRIPT,
+    Limit,
+    UnableToCheckLimits,
+    Verdict,
+    WithoutRedis,
+    check_command,
+    read_verdict,
+)
 from brokle.engines.state import state
 from brokle.kernel.errors import RateLimited
-
-log = logging.getLogger("brokle.web.rates")
+from brokle.settings.env import env
 
 
 def take(limits: Sequence[Limit]) -> Verdict | None:
-    """None where nobody can be asked."""
+    """None where nobody can be asked, and the call may go on."""
     command = check_command(limits)
     client = state()
     try:
@@ -23,7 +29,7 @@ def take(limits: Sequence[Limit]) -> Verdict | None:
             client.script_load(SCRIPT)
             return read_verdict(client.execute_command(*command))
     except RedisError as error:
-        log.warning("limits not checked", extra={"reason": type(error).__name__})
+        WithoutRedis.read(env).check(UnableToCheckLimits(type(error).__name__), has_hard_budget=False)
         return None
 
 

@@ -185,6 +185,7 @@ class Attempts:
             if self._ask.is_spent or not isinstance(failure, Refusal) or not is_of_key(failure):
                 return failure
             door.rests_until = self._loop.time() + (failure.retry_after_s() or _KEY_RESTS_S)
+            upstream.rest(door, door.rests_until)
         return failure or NoUsableKey()
 
     async def _once(self, upstream: Upstream, door: Door, line: Line, body: bytes) -> Opened | Failure:

@@ -122,6 +122,7 @@ class Upstream:
     __slots__ = (
         "_cut",
         "_is_sure",
+        "_rests",
         "base_url",
         "breaker",
         "capabilities",
@@ -170,6 +171,7 @@ class Upstream:
         """Set where scores of answers are known."""
         told = record.options.get(_RESPONSES, "")
         self.serves_responses = told == _YES if told else _RESPONSES in record.endpoints
+        self._rests: dict[str, float] = {}
         self._is_sure = bool(told) or self.dialect is not COMPATIBLE
 
     def speaks(self, spoken: Format) -> bool:
@@ -204,9 +206,17 @@ class Upstream:
         shuffled = sorted(usable, key=lambda door: random.random() ** (1 / max(1, door.weight)), reverse=True)  # noqa: S311 - spreads load
         return sorted(shuffled, key=lambda door: door.rests_until > now)
 
+    def rest(self, door: Door, until: float) -> None:
+        """The key was refused for this model; what it may do with another, nobody has said. Brought keys do not count."""
+        if door in self.doors:
+            self._rests[door.credential_id] = until
+
     def rests(self, environment_id: str, now: float) -> bool:
         """Whether every key for this environment was refused, so that asking again would be against what was said."""
-        return all(door.rests_until > now for door in self.doors_of(environment_id, now))
+        if not self._rests:
+            return False
+        doors = self.doors_of(environment_id, now)
+        return bool(doors) and all(self._rests.get(door.credential_id, 0.0) > now for door in doors)
 
     def doors_for(self, own_keys: Mapping[str, str], environment_id: str, now: float) -> list[Door]:
         """With a key that the caller brought for this provider there is no other door. Raises BadRequest."""
