@@ -207,7 +207,7 @@ class Upstream:
         return sorted(shuffled, key=lambda door: door.rests_until > now)
 
     def rest(self, door: Door, until: float) -> None:
-        """The key was refused for this model; what it may do with another, nobody has said. Brought keys do not count."""
+        """The key was refused for this model; what it may do with another, nobody said. Brought keys do not count."""
         if door in self.doors:
             self._rests[door.credential_id] = until
 
