@@ -244,7 +244,7 @@ def _tell_the_rest(found: Imported, content: dict[str, Any], settings: dict[str,
 
 def _tell_unread(found: Imported, place: str, parameters: dict[str, Any]) -> None:
     for name in sorted(set(parameters) & _RATES):
-        found.leave_out(f"{place}.{name}", "limits stand at keys here, not at single models")
+        found.leave_out(f"{place}.{name}", "no rate of one target here; see `limits:` with `per: model`")
     for name in sorted(set(parameters) - _READ - _RATES):
         found.leave_out(f"{place}.{name}", "a parameter of the call: let callers send it")
 

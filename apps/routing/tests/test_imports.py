@@ -124,7 +124,7 @@ def test_litellms_deployments_become_providers_and_routes():
     "words",
     [
         "model_list[1].litellm_params.temperature: a parameter of the call",
-        "model_list[0].litellm_params.rpm: limits stand at keys here",
+        "model_list[0].litellm_params.rpm: no rate of one target here",
         "model_list[4]: no route for a pattern: ask for `openai/<model>` instead",
         "model_list[5]: the catalogue knows no provider for `nobody/knows`",
         "model_list[7]: `bedrock` needs the option `region`",
