@@ -5,11 +5,12 @@ Calls under a hard budget are refused meanwhile. What an organization, a project
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from django.db.models import Q, Sum
+from django.db.models import Sum
 from redis.exceptions import RedisError
 
 from apps.orgs import facade as orgs
@@ -80,10 +81,14 @@ def recount_budgets(*, now: datetime) -> int:
 
 
 def _of_keys(now: datetime) -> Iterator[Spent]:
+    """One query for all keys of an organization that count by the same calendar."""
+    keys: dict[tuple[str, str], set[str]] = defaultdict(set)
     for budget in orgs.list_key_budgets():
-        since = start_of(budget.window, now) or _BEGINNING
-        nanos = _booked(budget.organization_id, since, Q(key_id=budget.key_id))
-        yield Spent(name_of_key(budget.key_id), budget.window, nanos)
+        keys[budget.organization_id, budget.window].add(budget.key_id)
+    for (organization_id, window), ids in keys.items():
+        for key_id, nanos in _booked(organization_id, start_of(window, now) or _BEGINNING, "key_id"):
+            if key_id in ids:
+                yield Spent(name_of_key(key_id), window, nanos)
 
 
 def _of_limits(now: datetime) -> Iterator[Spent]:
@@ -99,14 +104,16 @@ def _spent_by_each(limit: UsageLimit, since: datetime) -> Iterator[tuple[str, in
         yield from _logged(limit, since)
         return
     column = {Subject.KEY: "key_id", Subject.PROJECT: "project_id"}.get(Subject(limit.subject), "organization_id")
-    place = Q(project_id=limit.project_id) if limit.project_id else Q()
-    rows = UsageRecord.objects.filter(place, organization_id=limit.organization_id, at__gte=since)
+    yield from _booked(limit.organization_id, since, column, limit.project_id)
+
+
+def _booked(
+    organization_id: str, since: datetime, column: str, project_id: str | None = None
+) -> Iterator[tuple[str, int]]:
+    rows = UsageRecord.objects.filter(organization_id=organization_id, at__gte=since)
+    if project_id:
+        rows = rows.filter(project_id=project_id)
     yield from rows.values_list(column).annotate(nanos=Sum("cost_usd_nanos"))
-
-
-def _booked(organization_id: str, since: datetime, whose: Q) -> int:
-    rows = UsageRecord.objects.filter(whose, organization_id=organization_id, at__gte=since)
-    return int(rows.aggregate(nanos=Sum("cost_usd_nanos"))["nanos"] or 0)
 
 
 def _logged(limit: UsageLimit, since: datetime) -> Iterator[tuple[str, int]]:

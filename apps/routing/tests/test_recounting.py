@@ -9,9 +9,13 @@ from apps.orgs.testing import make_household
 from apps.routing.services.limits import create_limit
 from apps.routing.services.recounting import recount_budgets
 from brokle.edge.budgets import COUNTED, counter_of, name_of_key
+from brokle.engines.clickhouse_url import connect
+from brokle.engines.migrations.clickhouse import ClickHouseMigrator
+from brokle.engines.migrations.upgrade import clickhouse_folder
 from brokle.engines.state import state
 from brokle.ground.models import UsageRecord
 from brokle.ground.services import SYSTEM
+from brokle.settings.env import env
 
 pytestmark = [pytest.mark.engines, pytest.mark.django_db]
 # So far ahead that no counter of it is over.
@@ -71,3 +75,40 @@ def test_what_was_booked_meanwhile_is_not_counted_twice(noor, key):
         recount_budgets(now=NOON)
         recount_budgets(now=NOON)
         assert spent(name_of_key(key.key_id)) == expected
+
+
+@pytest.fixture
+def analytics():
+    """ClickHouse as it is after `brokle migrate up`."""
+    list(ClickHouseMigrator(env.text("CLICKHOUSE_URL"), clickhouse_folder()).up(None))
+    return connect(env.text("CLICKHOUSE_URL"))
+
+
+def test_users_routes_models_and_providers_are_counted_from_the_log(noor, analytics):
+    facts = {"organization_id": noor.id, "measured": "usd", "window": "month", "actor": SYSTEM, "amount": 10_000_000}
+    user, one, route, model, provider = (
+        create_limit(project_id=noor.made.project.id, name=f"{subject}{only}", subject=subject, only=only, **facts)
+        for subject, only in [("user", ""), ("user", "huda"), ("route", ""), ("model", ""), ("provider", "oa")]
+    )
+    place = noor.id, noor.made.project.id, noor.production.id
+    elsewhere = noor.id, "prj_other", "env_other"
+    october = datetime(2036, 10, 30, tzinfo=UTC)
+    columns = ["request_id", "organization_id", "project_id", "environment_id", "at"]
+    columns += ["user_id", "route", "provider", "model", "cost_usd_nanos"]
+    rows = [
+        ("r1", *place, NOON, "huda", "fast", "oa", "gpt", 3 * CENT),
+        ("r1", *place, NOON, "huda", "fast", "oa", "gpt", 3 * CENT),
+        ("r2", *place, NOON, "samir", "fast", "oa", "gpt", 4 * CENT),
+        ("r3", *place, NOON, "", "", "an", "claude", 5 * CENT),
+        ("r4", *place, october, "huda", "fast", "oa", "gpt", 100 * CENT),
+        ("r5", *elsewhere, NOON, "huda", "fast", "oa", "gpt", 100 * CENT),
+    ]
+    analytics.insert("request_logs", rows, column_names=columns)
+
+    recount_budgets(now=NOON)
+
+    assert (spent(f"{user.id}:huda"), spent(f"{user.id}:samir"), spent(f"{user.id}:")) == (3, 4, 0)
+    assert (spent(f"{one.id}:huda"), spent(f"{one.id}:samir")) == (3, 0)
+    assert spent(f"{route.id}:fast") == 7
+    assert (spent(f"{model.id}:oa/gpt"), spent(f"{model.id}:an/claude")) == (7, 5)
+    assert (spent(f"{provider.id}:oa"), spent(f"{provider.id}:an")) == (7, 0)

@@ -20,6 +20,8 @@ from tests.house import house
 pytestmark = pytest.mark.engines
 
 ROOM, CALM = 8, 20
+AT_REST = 40
+"""More tasks than both processes have while nobody calls."""
 LEAVERS, AT_ONCE = 1000, 50
 STREAMS, EVENTS = 200, 40
 
@@ -187,6 +189,7 @@ async def test_6_a_thousand_who_leave_stop_the_upstream_and_leave_nothing(home, 
         return gauge(home, "brokle_edge_tasks")
 
     main.script = until_left
+    await asyncio.to_thread(home.wait_for, lambda: not main.open_connections and tasks() <= AT_REST)
     workers, idle = web_workers(home), await asyncio.to_thread(tasks)
     await asyncio.gather(*(one(number) for number in range(-AT_ONCE, 0)))
     await asyncio.to_thread(home.wait_for, lambda: not main.open_connections and tasks() <= idle + 4)
