@@ -3,6 +3,7 @@
 LiteLLM and TensorZero come from PyPI, Portkey from npm. What is installed once stays in `.bench/`.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from brokle.engines.fleet import free_port
 PLACE = Path(__file__).parent.parent / ".bench"
 _LITELLM, _TENSORZERO = "litellm[proxy]==1.106.2", "tensorzero==2026.6.0"
 # Newer releases of these two break every stream of it.
-_PORTKEY = ("@portkey-ai/gateway@1.15.2", "hono@4.9.7", "@hono/node-server@1.13.5")
+_PORTKEY = {"@portkey-ai/gateway": "1.15.2", "hono": "4.9.7", "@hono/node-server": "1.13.5"}
 
 
 @dataclass
@@ -58,7 +59,9 @@ def portkey(folder: Path, upstream: str) -> Rival:
     place = PLACE / "portkey"
     if not (place / "node_modules" / "@portkey-ai").exists():
         place.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "install", "--silent", "--prefix", str(place), *_PORTKEY], check=True)
+        held = {name: version for name, version in _PORTKEY.items() if "portkey" not in name}
+        (place / "package.json").write_text(json.dumps({"dependencies": _PORTKEY, "overrides": held}))
+        subprocess.run(["npm", "install", "--silent", "--prefix", str(place)], check=True)
     port = free_port()
     script = place / "node_modules/@portkey-ai/gateway/build/start-server.js"
     headers = {"Authorization": "Bearer sk-x", "x-portkey-provider": "openai", "x-portkey-custom-host": upstream}
