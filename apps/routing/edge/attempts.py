@@ -246,12 +246,12 @@ class Attempts:
             breaker.failed(self._loop.time())
 
     def _tell_silence(self, upstream: Upstream, result: Opened | Failure, given_s: float) -> None:
-        """A caller in more of a hurry than any model says nothing about the upstream."""
+        """A caller in a hurry tells nothing of the upstream, nor does what an earlier attempt has left of the time."""
         if upstream.silence is None:
             return
         if not isinstance(result, _SILENT):
             upstream.silence.succeeded(self._loop.time())
-        elif given_s >= _FAIR_S or not isinstance(result, DeadlinePassed):
+        elif not isinstance(result, DeadlinePassed) or (given_s >= _FAIR_S and not self._plan.is_hurried):
             upstream.silence.failed(self._loop.time())
 
     def _pause_s(self, failure: Failure) -> float:

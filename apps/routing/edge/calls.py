@@ -104,8 +104,8 @@ class Switchboard:
         book = self._books.of(principal.project_id)
         plan = book.plan(name, lambda: ask.facts(principal, spoken.endpoint, BYTES_PER_TOKEN))
         plan.own_keys = find_own_keys(request, book)
-        if ask.controls.timeout_s is not None:
-            plan.timeout_s = min(plan.timeout_s, ask.controls.timeout_s)
+        if ask.controls.timeout_s is not None and ask.controls.timeout_s < plan.timeout_s:
+            plan.timeout_s, plan.is_hurried = ask.controls.timeout_s, True
         return plan
 
 

@@ -29,12 +29,14 @@ class NothingFits(NotFound):
 class Plan:
     """Whom to ask, in this order; `causes` are the failures after which the next one is asked.
 
-    `own_keys` are those that the caller brought, by provider: there no other is used.
+    `own_keys` are those that the caller brought, by provider: there no other is used. `is_hurried`: the caller waits
+    for less long than the route would.
     """
 
     __slots__ = (
         "causes",
         "hedge_after_s",
+        "is_hurried",
         "limits",
         "own_keys",
         "retries",
@@ -53,6 +55,7 @@ class Plan:
         self.route = self.strategy = ""
         self.version = self.retries = 0
         self.timeout_s = DEFAULT_TIMEOUT_S
+        self.is_hurried = False
         self.hedge_after_s = 0.0
         self.causes: Sequence[str] = USUAL_CAUSES
         self.shadow = ""

@@ -215,6 +215,20 @@ async def test_2_a_black_hole_is_waited_for_exactly_and_then_left_alone(home, wa
     assert back_s <= 30
 
 
+async def test_2_callers_in_a_hurry_shut_nobody_out(home, way, main):
+    """They wait for less long than the route would, which says nothing about the provider."""
+    main.script = answering_chat("here")
+    assert (await ask(home.port, written(chat("main/m")))).status == 200
+    way.is_black_hole = True
+    hurried = written(chat("main/m"), headers={"x-brokle-timeout-ms": "1001"})
+    left = await asyncio.gather(*(ask(home.port, hurried) for _ in range(10)))
+    way.is_black_hole = False
+    way.cut_all()
+
+    assert {answer.status for answer in left} == {504}
+    assert (await ask(home.port, written(chat("main/m")))).status == 200
+
+
 def contents(body: bytes) -> list[str]:
     events = [json.loads(line[6:]) for line in body.decode().splitlines() if line.startswith("data: {")]
     texts = (choice["delta"].get("content") for event in events for choice in event.get("choices", []))
