@@ -1,6 +1,9 @@
 """The control plane as one ASGI application: Django over HTTP, `/ws` over websockets."""
 
-from typing import Any
+from typing import Any, Final
+
+_DOWNLOADS: Final = 3
+"""That many at once in a process; more wait."""
 
 
 def control_plane() -> Any:
@@ -22,7 +25,9 @@ def control_plane() -> Any:
     live = URLRouter([path(PATH, LiveConsumer.as_asgi())])
     return ProtocolTypeRouter(
         {
-            "http": ThreadedHandler(ThreadPoolExecutor(settings.WEB_THREADS, "control-plane")),
+            "http": ThreadedHandler(
+                ThreadPoolExecutor(settings.WEB_THREADS, "control-plane"), ThreadPoolExecutor(_DOWNLOADS, "downloads")
+            ),
             "websocket": closable(traced(AuthMiddlewareStack(live))),
         }
     )

@@ -7,6 +7,7 @@ between loop and thread at every middleware of the other kind.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from contextvars import copy_context
 from typing import IO, Any
 
@@ -23,12 +24,16 @@ from brokle.web.bodies import Bounded, TooLargeBody
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 _PIECE_BYTES = 64 * 1024
+_TAKEN_WITHIN_S = 30.0
 
 
 class ThreadedHandler(ASGIHandler):
-    def __init__(self, threads: ThreadPoolExecutor) -> None:
+    """Downloads have threads of their own: whoever reads slowly holds up other downloads at most, and no page."""
+
+    def __init__(self, threads: ThreadPoolExecutor, downloads: ThreadPoolExecutor) -> None:
         self.load_middleware(is_async=False)
         self._threads = threads
+        self._downloads = downloads
 
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
         bounded = Bounded(receive, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
@@ -39,12 +44,18 @@ class ThreadedHandler(ASGIHandler):
         loop = asyncio.get_running_loop()
 
         def tell(message: Message) -> None:
-            """From the thread, which waits until the caller has taken it."""
-            asyncio.run_coroutine_threadsafe(_sent(send, message), loop).result()
+            """From the thread, which waits until the caller has taken it, and not for ever."""
+            sent = asyncio.run_coroutine_threadsafe(_sent(send, message), loop)
+            try:
+                sent.result(_TAKEN_WITHIN_S)
+            finally:
+                sent.cancel()
 
         run = copy_context().run
-        response = await loop.run_in_executor(self._threads, run, self._answer, scope, body, tell)
-        if isinstance(response, HttpResponse):
+        response = await loop.run_in_executor(self._threads, run, self._answer, scope, body)
+        if isinstance(response, StreamingHttpResponse):
+            await loop.run_in_executor(self._downloads, run, _stream, response, tell)
+        elif isinstance(response, HttpResponse):
             await send(_start(response))
             await send({"type": "http.response.body", "body": response.content})
 
@@ -55,18 +66,15 @@ class ThreadedHandler(ASGIHandler):
         body.close()
         return TooLargeBody()
 
-    def _answer(self, scope: Any, body: IO[bytes], tell: Callable[[Message], None]) -> HttpResponseBase:
-        """A whole answer is sent by the loop, once this thread is free again; a long one from here, piece by piece."""
+    def _answer(self, scope: Any, body: IO[bytes]) -> HttpResponseBase:
+        """A whole answer is done with here; one that streams has not begun."""
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=type(self), scope=scope)
         request, refusal = self.create_request(scope, body)
         response: HttpResponseBase = refusal if request is None else self.get_response(request)
-        try:
-            if isinstance(response, StreamingHttpResponse):
-                _stream(response, tell)
-        finally:
+        body.close()
+        if not response.streaming:
             response.close()
-            body.close()
         return response
 
 
@@ -75,10 +83,11 @@ async def _sent(send: Send, message: Message) -> None:
 
 
 def _stream(response: StreamingHttpResponse, tell: Callable[[Message], None]) -> None:
-    tell(_start(response))
-    for piece in _pieces(response):
-        tell({"type": "http.response.body", "body": piece, "more_body": True})
-    tell({"type": "http.response.body", "body": b""})
+    with closing(response):
+        tell(_start(response))
+        for piece in _pieces(response):
+            tell({"type": "http.response.body", "body": piece, "more_body": True})
+        tell({"type": "http.response.body", "body": b""})
 
 
 def _pieces(response: StreamingHttpResponse) -> Iterator[bytes]:

@@ -34,6 +34,10 @@ def lines(request):
     return StreamingHttpResponse(count())
 
 
+def words(request):
+    return HttpResponse("words")
+
+
 def torn(request):
     def fail():
         yield LINE
@@ -42,7 +46,7 @@ def torn(request):
     return StreamingHttpResponse(fail())
 
 
-urlpatterns = [path("backend", backend), path("lines", lines), path("torn", torn)]
+urlpatterns = [path("backend", backend), path("lines", lines), path("words", words), path("torn", torn)]
 
 
 class Caller:
@@ -73,8 +77,12 @@ class Caller:
 
 @pytest.fixture
 def handler():
-    with override_settings(ROOT_URLCONF=__name__), ThreadPoolExecutor(1, "control-plane") as threads:
-        yield ThreadedHandler(threads)
+    with (
+        override_settings(ROOT_URLCONF=__name__),
+        ThreadPoolExecutor(1, "control-plane") as threads,
+        ThreadPoolExecutor(1, "downloads") as downloads,
+    ):
+        yield ThreadedHandler(threads, downloads)
         threads.submit(connections.close_all).result()
 
 
@@ -97,6 +105,8 @@ async def test_a_download_waits_for_who_takes_it(handler):
     await caller.is_held.wait()
 
     assert len(given) < 100
+    page = await Caller(handler, "/words").run()  # while the only thread of downloads is held
+    assert page.text == "words"
     caller.go_on.set()
     await running
     assert caller.text == LINE * 1000
