@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from django.conf import settings
 from redis.exceptions import NoScriptError, RedisError
 
 from brokle.edge.limits import (
@@ -15,7 +16,6 @@ from brokle.edge.limits import (
 )
 from brokle.engines.state import state
 from brokle.kernel.errors import RateLimited
-from brokle.settings.env import env
 
 
 def take(limits: Sequence[Limit]) -> Verdict | None:
@@ -29,7 +29,9 @@ def take(limits: Sequence[Limit]) -> Verdict | None:
             client.script_load(SCRIPT)
             return read_verdict(client.execute_command(*command))
     except RedisError as error:
-        WithoutRedis.read(env).check(UnableToCheckLimits(type(error).__name__), has_hard_budget=False)
+        WithoutRedis(settings.LIMITS_WITHOUT_REDIS).check(
+            UnableToCheckLimits(type(error).__name__), has_hard_budget=False
+        )
         return None
 
 
