@@ -2,18 +2,14 @@
 
 from typing import Final
 
-from apps.routing.edge.asks import Ask
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.anthropic import conversations, replies
 from apps.routing.edge.dialects.anthropic.messages import COUNT, MESSAGES, CountFormat, MessagesFormat
 from apps.routing.edge.dialects.anthropic.streams import MessagesReader
 from apps.routing.edge.dialects.anthropic.wire import refusal_of
-from apps.routing.edge.dialects.embedding import Embedder
-from apps.routing.edge.dialects.pictures import Painter
-from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import CHAT, Reader
+from apps.routing.edge.dialects.usual import Usual
 from apps.routing.edge.reply import Failed, WholeReply
-from brokle.edge.egress import EgressClient
 
 VERSION: Final = "2023-06-01"
 """The edition in which we write: later ones take no sampling at all. A caller who speaks Anthropic names its own."""
@@ -25,7 +21,7 @@ PATHS: Final = {
 _FORMATS: Final = frozenset({MESSAGES, COUNT})
 
 
-class Anthropic:
+class Anthropic(Usual):
     def __init__(self, name: str, title: str) -> None:
         self.name = name
         self.title = title
@@ -41,20 +37,8 @@ class Anthropic:
         edition = {"anthropic-version": options.get("anthropic_version", VERSION)}
         return {"x-api-key": secret, **edition} if secret else edition
 
-    def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
-        return None
-
-    def fitted(self, body: bytes, operation: str, ask: Ask) -> bytes:
-        return body
-
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return conversations.write_request(conversation, model, title=self.title)
-
-    def embedder(self) -> Embedder | None:
-        return None
-
-    def painter(self) -> Painter | None:
-        return None
 
     def read_whole(self, body: bytes) -> WholeReply:
         return replies.read_whole(body)

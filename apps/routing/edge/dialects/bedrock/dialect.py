@@ -3,7 +3,6 @@
 from typing import Final
 from urllib.parse import quote
 
-from apps.routing.edge.asks import Ask
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
 from apps.routing.edge.dialects.bedrock import conversations, replies
@@ -12,16 +11,16 @@ from apps.routing.edge.dialects.bedrock.signature import Keys, Signature, find_k
 from apps.routing.edge.dialects.bedrock.streams import ConverseReader
 from apps.routing.edge.dialects.bedrock.wire import refusal_of
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedder
-from apps.routing.edge.dialects.pictures import Painter
 from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import Reader
+from apps.routing.edge.dialects.usual import Usual
 from apps.routing.edge.reply import Failed, WholeReply
 from brokle.edge.egress import EgressClient
 
 _STREAMED: Final = "converse-stream"
 
 
-class Bedrock:
+class Bedrock(Usual):
     def __init__(self, name: str, title: str) -> None:
         self.name = name
         self.title = title
@@ -41,17 +40,11 @@ class Bedrock:
         keys = _keys(secret, options)
         return None if keys is None else Signature(keys, options.get("region", ""))
 
-    def fitted(self, body: bytes, operation: str, ask: Ask) -> bytes:
-        return body
-
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return conversations.write_request(conversation, model, title=self.title)
 
     def embedder(self) -> Embedder | None:
         return InvokeEmbedder()
-
-    def painter(self) -> Painter | None:
-        return None
 
     def read_whole(self, body: bytes) -> WholeReply:
         return replies.read_whole(body)

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from apps.routing.edge.asks import Ask
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
 from apps.routing.edge.dialects.cohere import conversations, replies
@@ -10,18 +9,16 @@ from apps.routing.edge.dialects.cohere.embeddings import CohereEmbedder
 from apps.routing.edge.dialects.cohere.streams import ChatReader
 from apps.routing.edge.dialects.cohere.wire import refusal_of
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedder
-from apps.routing.edge.dialects.pictures import Painter
-from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import CHAT, Reader
+from apps.routing.edge.dialects.usual import Usual
 from apps.routing.edge.reply import Failed, WholeReply
-from brokle.edge.egress import EgressClient
 
 PATHS: Final = {CHAT: "/v2/chat", EMBEDDINGS: "/v2/embed", "rerank": "/v2/rerank"}
 _FORMATS: Final = frozenset({"openai.rerank"})
 """What we call OpenAI's there is Cohere's own."""
 
 
-class Cohere:
+class Cohere(Usual):
     def __init__(self, name: str, title: str) -> None:
         self.name = name
         self.title = title
@@ -36,20 +33,11 @@ class Cohere:
     def headers(self, secret: str, options: dict[str, str]) -> dict[str, str]:
         return key_headers(options.get("auth", ""), secret)
 
-    def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
-        return None
-
-    def fitted(self, body: bytes, operation: str, ask: Ask) -> bytes:
-        return body
-
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return conversations.write_request(conversation, model, title=self.title)
 
     def embedder(self) -> Embedder | None:
         return CohereEmbedder()
-
-    def painter(self) -> Painter | None:
-        return None
 
     def read_whole(self, body: bytes) -> WholeReply:
         return replies.read_whole(body)

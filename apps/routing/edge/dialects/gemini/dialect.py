@@ -3,7 +3,6 @@
 from typing import Final
 from urllib.parse import quote
 
-from apps.routing.edge.asks import Ask
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedder
@@ -13,11 +12,9 @@ from apps.routing.edge.dialects.gemini.embeddings import GeminiEmbedder
 from apps.routing.edge.dialects.gemini.generate import COUNT, GENERATE, CountFormat, GenerateFormat
 from apps.routing.edge.dialects.gemini.streams import GenerateReader
 from apps.routing.edge.dialects.gemini.wire import refusal_of
-from apps.routing.edge.dialects.pictures import Painter
-from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import CHAT, Reader
+from apps.routing.edge.dialects.usual import Usual
 from apps.routing.edge.reply import Failed, WholeReply
-from brokle.edge.egress import EgressClient
 
 VERBS: Final = {
     CHAT: "generateContent",
@@ -31,7 +28,7 @@ _FORMATS: Final = frozenset({GENERATE, COUNT, EMBED, BATCH_EMBED})
 _VERSIONS: Final = ("/v1beta", "/v1")
 
 
-class Gemini:
+class Gemini(Usual):
     def __init__(self, name: str, title: str) -> None:
         self.name = name
         self.title = title
@@ -47,20 +44,11 @@ class Gemini:
     def headers(self, secret: str, options: dict[str, str]) -> dict[str, str]:
         return key_headers(options.get("auth") or "x-goog-api-key", secret)
 
-    def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
-        return None
-
-    def fitted(self, body: bytes, operation: str, ask: Ask) -> bytes:
-        return body
-
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return conversations.write_request(conversation, model, title=self.title)
 
     def embedder(self) -> Embedder | None:
         return GeminiEmbedder()
-
-    def painter(self) -> Painter | None:
-        return None
 
     def read_whole(self, body: bytes) -> WholeReply:
         return replies.read_whole(body)

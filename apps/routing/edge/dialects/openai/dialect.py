@@ -2,18 +2,14 @@
 
 from typing import Final
 
-from apps.routing.edge.asks import Ask
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
-from apps.routing.edge.dialects.embedding import Embedder
 from apps.routing.edge.dialects.openai import replies, requests
 from apps.routing.edge.dialects.openai.streams import ChatReader
 from apps.routing.edge.dialects.openai.wire import refusal_of
-from apps.routing.edge.dialects.pictures import Painter
-from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import CHAT, Reader
+from apps.routing.edge.dialects.usual import Usual
 from apps.routing.edge.reply import Failed, WholeReply
-from brokle.edge.egress import EgressClient
 
 PATHS: Final = {
     CHAT: "/chat/completions",
@@ -31,7 +27,7 @@ PATHS: Final = {
 FORMATS: Final = frozenset({"openai.chat"} | {f"openai.{operation}" for operation in PATHS})
 
 
-class OpenAI:
+class OpenAI(Usual):
     def __init__(self, name: str, title: str, formats: frozenset[str] = FORMATS) -> None:
         self.name = name
         self.title = title
@@ -46,20 +42,8 @@ class OpenAI:
     def headers(self, secret: str, options: dict[str, str]) -> dict[str, str]:
         return key_headers(options.get("auth", ""), secret)
 
-    def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
-        return None
-
-    def fitted(self, body: bytes, operation: str, ask: Ask) -> bytes:
-        return body
-
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return requests.write_request(conversation, model, title=self.title)
-
-    def embedder(self) -> Embedder | None:
-        return None
-
-    def painter(self) -> Painter | None:
-        return None
 
     def read_whole(self, body: bytes) -> WholeReply:
         return replies.read_whole(body)

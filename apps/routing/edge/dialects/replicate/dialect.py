@@ -1,21 +1,18 @@
 """Replicate: a call is a prediction, which is asked about until it is over."""
 
-from apps.routing.edge.asks import Ask
 from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.auth import key_headers
-from apps.routing.edge.dialects.embedding import Embedder
 from apps.routing.edge.dialects.pictures import Painter
 from apps.routing.edge.dialects.replicate import conversations, replies
 from apps.routing.edge.dialects.replicate.pictures import PredictionPainter
 from apps.routing.edge.dialects.replicate.places import place_of
 from apps.routing.edge.dialects.replicate.wire import refusal_of
-from apps.routing.edge.dialects.signing import Signer
 from apps.routing.edge.dialects.speech import Reader
+from apps.routing.edge.dialects.usual import Usual
 from apps.routing.edge.reply import Failed, WholeReply
-from brokle.edge.egress import EgressClient
 
 
-class Replicate:
+class Replicate(Usual):
     def __init__(self, name: str, title: str) -> None:
         self.name = name
         self.title = title
@@ -29,17 +26,8 @@ class Replicate:
     def headers(self, secret: str, options: dict[str, str]) -> dict[str, str]:
         return key_headers(options.get("auth", ""), secret)
 
-    def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
-        return None
-
-    def fitted(self, body: bytes, operation: str, ask: Ask) -> bytes:
-        return body
-
     def write_request(self, conversation: Conversation, model: str) -> bytes:
         return conversations.write_request(conversation, model, title=self.title)
-
-    def embedder(self) -> Embedder | None:
-        return None
 
     def painter(self) -> Painter | None:
         return PredictionPainter(self.title)
