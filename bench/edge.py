@@ -27,14 +27,6 @@ KEY = "bk_test_bench_0123456789abcdef"
 SECRET = "bench"
 SECONDS, ROUNDS, CONNECTIONS, WORKERS = 8, 3, 32, 2
 
-_SERVE = """
-import sys
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces, Loops
-Granian("bench.edge_app:application", address="127.0.0.1", port=int(sys.argv[1]), interface=Interfaces.ASGI,
-        workers=int(sys.argv[2]), loop=Loops.uvloop, http=HTTPModes.http1, log_access=False).serve()
-"""
-
 
 def publish_key(url: str) -> None:
     client = redis.Redis.from_url(url)
@@ -97,7 +89,8 @@ def main() -> None:
             "BENCH_UPSTREAM": f"http://127.0.0.1:{pipe.recv()}/v1/chat/completions",
             "PYTHONPATH": str(Path(__file__).parent.parent),
         }
-        command = [sys.executable, "-c", _SERVE, str(port), str(WORKERS)]
+        command = [sys.executable, "-m", "brokle.edge.server", "--host", "127.0.0.1", "--port", str(port)]
+        command += ["--workers", str(WORKERS), "--application", "bench.edge_app:application"]
         server = Child("web", command, environment)
         server.start()
         try:

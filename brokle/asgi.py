@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import logging
-import os
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -99,9 +97,6 @@ class Application:
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         gc.collect()
         gc.freeze()
-        if health.is_draining():
-            # A stop that came while this process was still importing met its parent's handlers; it is said again.
-            asyncio.get_running_loop().call_later(0.2, os.kill, os.getpid(), signal.SIGTERM)
 
 
 application = Application(env.text("BROKLE_ROLE"))

@@ -282,7 +282,7 @@ class Supervisor:
                 engine.child()
 
     def _count_workers(self, watched: Watched) -> None:
-        """Granian restarts its own workers; a set of pids that changed tells that it did."""
+        """The web process replaces its own workers; a set of pids that changed tells that it did."""
         if watched.child.name != "web" or watched.child.pid is None:
             return
         try:

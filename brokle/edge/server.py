@@ -1,40 +1,22 @@
-"""The web and edge processes: Granian with N workers on one port."""
+"""The web and edge processes: N workers on one port."""
 
 import argparse
+import logging
+import socket
+import sys
 
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces, Loops
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
+import setproctitle
 
-from brokle.edge.watch import told_log_file
-from brokle.kernel import log as logs
+from brokle.edge.listener.parent import Parent
+from brokle.edge.watch import configure_logs
 from brokle.settings.env import env
 
+log = logging.getLogger("brokle.edge")
 
-def serve(host: str, port: int, workers: int) -> None:
-    Granian(
-        "brokle.asgi:application",
-        address=host,
-        port=port,
-        interface=Interfaces.ASGI,
-        workers=workers,
-        loop=Loops.uvloop,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=30_000),
-        websockets=True,
-        backlog=2048,
-        backpressure=4096,
-        log_access=False,
-        log_level=LogLevels.warning,
-        log_dictconfig=logs.server_config(
-            env.text("BROKLE_LOG_LEVEL"), env.text("BROKLE_LOG_FORMAT"), file=told_log_file(env)
-        ),
-        respawn_failed_workers=True,
-        respawn_interval=0.5,
-        workers_kill_timeout=env.integer("BROKLE_DRAIN_SECONDS"),
-        process_name="brokle",
-    ).serve()
+
+def listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
 
 
 def main() -> None:
@@ -42,8 +24,17 @@ def main() -> None:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--application", default="brokle.asgi:application")
     arguments = parser.parse_args()
-    serve(arguments.host, arguments.port, arguments.workers)
+    configure_logs(env)
+    setproctitle.setproctitle("brokle web")
+    try:
+        listening = listen(arguments.host, arguments.port)
+    except OSError as error:
+        log.critical("unable to listen", extra={"address": f"{arguments.host}:{arguments.port}", "reason": str(error)})
+        sys.exit(1)
+    drain_s = env.integer("BROKLE_DRAIN_SECONDS")
+    sys.exit(Parent(arguments.application, listening, arguments.workers, drain_s).run())
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class Child:
         return self.process is not None and self.process.poll() is None
 
     def signal(self, number: int) -> None:
-        """The wish to stop is sent once: a second one inside the first one's handler would lock Granian up for good."""
+        """The wish to stop is sent once; some programs take a second one for impatience, and drop what is under way."""
         if number == self.stop_signal:
             if self._is_asked_to_stop:
                 return

@@ -171,7 +171,7 @@ def _visible(text: str) -> str:
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
-_NOISY = ("asyncio", "urllib3", "clickhouse_connect", "_granian", "granian", "amqp", "kombu", "celery", "sentry_sdk")
+_NOISY = ("asyncio", "urllib3", "clickhouse_connect", "amqp", "kombu", "celery", "sentry_sdk")
 # Django calls a caller's mistake an error of ours; the line of the 400 that follows says it once, as a warning.
 _CALLERS = tuple(
     f"django.security.{name}"
@@ -215,24 +215,6 @@ def _to_file(path: str) -> LogFile:
     handler = LogFile(path)
     handler.setFormatter(JsonFormatter())
     return handler
-
-
-def server_config(level: str, form: str, *, file: str = "") -> dict[str, Any]:
-    """The same, as a dictionary, for a server that sets logging up in processes of its own."""
-    through = {"level": "WARNING", "handlers": [], "propagate": True}
-    handlers: dict[str, Any] = {
-        "brokle": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "brokle"}
-    }
-    if file:
-        handlers["file"] = {"()": _to_file, "path": file}
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"brokle": {"()": formatter, "form": form}},
-        "handlers": handlers,
-        "loggers": {"_granian": dict(through), "granian.access": dict(through)},
-        "root": {"level": level.upper(), "handlers": list(handlers)},
-    }
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

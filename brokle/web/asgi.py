@@ -17,7 +17,6 @@ def control_plane() -> Any:
     from django.conf import settings
     from django.urls import path
 
-    from brokle.web.live.closing import closable
     from brokle.web.live.consumer import LiveConsumer
     from brokle.web.live.traced import PATH, traced
     from brokle.web.threads import ThreadedHandler
@@ -28,6 +27,6 @@ def control_plane() -> Any:
             "http": ThreadedHandler(
                 ThreadPoolExecutor(settings.WEB_THREADS, "control-plane"), ThreadPoolExecutor(_DOWNLOADS, "downloads")
             ),
-            "websocket": closable(traced(AuthMiddlewareStack(live))),
+            "websocket": traced(AuthMiddlewareStack(live)),
         }
     )

@@ -55,8 +55,8 @@ def server(tmp_path_factory):
         "BROKLE_DATA_DIR": str(data),
         "DJANGO_SETTINGS_MODULE": "brokle.settings.dev",
     }
-    command = [sys.executable, "-m", "granian", "--interface", "asginl", "--factory", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "brokle.web.asgi:control_plane"]
+    command = [sys.executable, "-m", "brokle.edge.server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1", "--application", "tests.e2e.console:application"]
     with (data / "server.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=brokle.HOUSE, env=environment, stdout=log, stderr=log)
         try:

@@ -93,17 +93,6 @@ def test_the_file_is_json_whatever_a_terminal_shows(folder, path, start):
     assert messages(path) == ["seen"]
 
 
-def test_a_server_that_sets_logging_up_by_itself_writes_there_too(path, folder):
-    program = (
-        "import logging.config, sys; from brokle.kernel.log import server_config;"
-        "logging.config.dictConfig(server_config('info', 'json', file=sys.argv[1]));"
-        "logging.getLogger('_granian').warning('listening')"
-    )
-    subprocess.run([sys.executable, "-c", program, path], check=True, stderr=subprocess.DEVNULL)
-
-    assert messages(path) == ["listening"]
-
-
 def test_a_file_that_was_taken_away_is_made_again(folder, path, start):
     ours = start()
     ours.info("one")

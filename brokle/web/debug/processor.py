@@ -16,7 +16,6 @@ _WAITING = (
     "queue.py",
     "concurrent/futures/thread.py",
     "asyncio/runners.py",
-    "granian/server/mp.py",
 )
 
 Place = tuple[str, str, int]
