@@ -2,15 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from contextlib import contextmanager
 
 import psutil
-import pytest
 
 from brokle.engines.fleet import free_port
 
@@ -31,8 +30,12 @@ class Server:
         return {child.pid for child in self.children()}
 
     def get(self, path="/"):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:  # noqa: S310 - ours
-            return int(answer.read())
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as line, line.makefile("rb") as answer:
+            line.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+            told = answer.read().partition(b"\r\n\r\n")[2]
+        if not told:
+            raise ConnectionError
+        return int(told)
 
     def answers(self):
         try:
