@@ -7,7 +7,7 @@ import sys
 
 import setproctitle
 
-from brokle.edge.listener.parent import Parent
+from brokle.edge.listener.parent import BACKLOG, Parent
 from brokle.edge.watch import configure_logs
 from brokle.settings.env import env
 
@@ -15,8 +15,10 @@ log = logging.getLogger("brokle.edge")
 
 
 def listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
+    if ":" not in host:
+        return socket.create_server((host, port), backlog=BACKLOG)
+    takes_both = host == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=takes_both)
 
 
 def main() -> None:

@@ -107,12 +107,15 @@ class Exchange:
     def _next_part(self) -> Message:
         parts = self._parts
         body = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._let_go()
+        self._is_told = self.is_whole
+        return {"type": "http.request", "body": body, "more_body": not self.is_whole}
+
+    def _let_go(self) -> None:
         self._parts, self._held = [], 0
         if self.is_holding:
             self.is_holding = False
             self._connection.release()
-        self._is_told = self.is_whole
-        return {"type": "http.request", "body": body, "more_body": not self.is_whole}
 
     async def send(self, message: Message) -> None:
         if self.is_gone or self.is_answered:
@@ -158,5 +161,7 @@ class Exchange:
         if head.takes_body and head.left > 0:
             raise ValueError("less of a body than its content-length")
         self.is_answered = True
+        if self._parts:
+            self._let_go()
         self._wake()
         self._connection.answered(self, keeps_alive=head.keeps_alive)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 log = logging.getLogger("brokle.edge")
 
+BACKLOG: Final = 2048
 _PAUSE_S: Final = 0.5
 """Before a worker that ended is replaced, so that one that cannot live is not replaced in a tight circle."""
 _LOOK_S: Final = 0.5

@@ -17,8 +17,8 @@ import uvloop
 
 from brokle.edge.http import Message
 from brokle.edge.listener.listener import Listener
+from brokle.edge.listener.parent import BACKLOG
 
-BACKLOG: Final = 2048
 _PR_SET_PDEATHSIG: Final = 1
 
 

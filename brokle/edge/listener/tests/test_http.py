@@ -109,6 +109,26 @@ async def test_a_body_arrives_in_parts_and_waits_in_the_callers_socket(stage):
     assert parts[0] < 1024 * 1024
 
 
+async def test_a_large_body_that_nobody_reads_does_not_stop_the_next_request(stage):
+    whole = asyncio.Event()
+
+    async def application(scope, receive, send):
+        if scope["path"] == "/unread":
+            await whole.wait()
+        await reply(send, scope["path"].encode())
+
+    async with stage(application) as here:
+        caller = await here.caller()
+        caller.ask(b"POST /unread", body=b"x" * 300_000)
+        await here.until(lambda: here.listener.running)
+        (exchange,) = here.listener.running
+        await here.until(lambda: exchange.is_whole)
+        whole.set()
+        assert (await caller.answer())[2] == b"/unread"
+        caller.ask(b"GET /next")
+        assert (await caller.answer())[2] == b"/next"
+
+
 async def test_chunks_leave_as_they_are_said(stage):
     go_on = asyncio.Event()
 
