@@ -11,6 +11,9 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 BROKLE := $(BIN)/brokle
 
+# Where it is set, each of a house's processes would compile all of Python's source anew: twice the time to start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
