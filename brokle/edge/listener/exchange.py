@@ -5,7 +5,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from brokle.edge.http import Message, Scope
-from brokle.edge.listener.heads import CONTINUE, LAST_CHUNK, Head
+from brokle.edge.listener.heads import CONTINUE, Head
 
 if TYPE_CHECKING:
     from brokle.edge.listener.connection import Connection
@@ -24,6 +24,7 @@ class Exchange:
         "_held",
         "_is_told",
         "_parts",
+        "_unsaid",
         "_waiting",
         "expects_continue",
         "is_answered",
@@ -43,6 +44,7 @@ class Exchange:
         self._held = 0
         self._waiting: asyncio.Future[None] | None = None
         self._head: Head | None = None
+        self._unsaid = b""
         self.is_holding = self._is_told = self.is_whole = self.is_gone = self.is_answered = False
         self.is_modern = self.keeps_alive = True
         self.expects_continue = False
@@ -50,7 +52,8 @@ class Exchange:
 
     @property
     def is_started(self) -> bool:
-        return self._head is not None
+        """Whether the caller has read a status."""
+        return self._head is not None and not self._unsaid
 
     def take(self, part: bytes) -> None:
         """The next piece of the request's body."""
@@ -137,23 +140,25 @@ class Exchange:
             takes_body=self.scope["method"] != "HEAD",
             keeps_alive=self.keeps_alive and self.is_whole and not connection.is_last,
         )
-        connection.write(head.content)
+        self._unsaid = head.content
+        connection.loop.call_soon(self._say_head)
+
+    def _say_head(self) -> None:
+        """By itself, where the body has not come at once: each write is a call of the kernel, and a packet."""
+        head, self._unsaid = self._unsaid, b""
+        if head and not self.is_gone:
+            self._connection.write(head)
 
     def _write(self, body: bytes, *, is_last: bool) -> None:
-        head, connection = self._head, self._connection
+        head = self._head
         assert head is not None  # noqa: S101 - ASGI: the start comes first
-        if head.is_chunked:
-            if body:
-                connection.write(b"%x\r\n%b\r\n%b" % (len(body), body, LAST_CHUNK if is_last else b""))
-            elif is_last:
-                connection.write(LAST_CHUNK)
-        elif head.takes_body:
-            if head.left >= 0:
-                if len(body) > head.left:
-                    raise ValueError("more of a body than its content-length")
-                head.left -= len(body)
-            if body:
-                connection.write(body)
+        if head.left >= 0 and head.takes_body:
+            if len(body) > head.left:
+                raise ValueError("more of a body than its content-length")
+            head.left -= len(body)
+        said, self._unsaid = self._unsaid + head.framed(body, is_last=is_last), b""
+        if said:
+            self._connection.write(said)
         if is_last:
             self._finish(head)
 

@@ -10,7 +10,7 @@ from brokle.edge.http import Header
 
 LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-LAST_CHUNK: Final = b"0\r\n\r\n"
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 _BODILESS: Final = frozenset({204, 304})
 _OURS: Final = frozenset({b"connection", b"transfer-encoding", b"keep-alive", b"upgrade", b"date"})
 """What concerns the connection alone is the listener's to say."""
@@ -75,3 +75,10 @@ class Head:
         self.content = b"%b\r\n" % b"".join(parts)
         if not self.content.count(b"\n") == self.content.count(b"\r") == len(parts) + 1:
             raise Unsound
+
+    def framed(self, body: bytes, *, is_last: bool) -> bytes:
+        """A piece of the body as it goes over the wire; no chunk is empty but the last."""
+        if not self.is_chunked:
+            return body if self.takes_body else b""
+        chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+        return chunk + _LAST_CHUNK if is_last else chunk
