@@ -102,8 +102,9 @@ def tensorzero(folder: Path, upstream: str) -> Rival:
 def _python(name: str, requirement: str) -> Path:
     python = PLACE / name / "bin" / "python"
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PLACE / name)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", requirement], check=True)
+        uv = str(PLACE.parent / ".tools" / "uv" / "bin" / "uv")
+        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(PLACE / name)], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), requirement], check=True)
     return python
 
 
