@@ -240,7 +240,11 @@ class RouteForm(forms.Form):
     )
     strategy = forms.ChoiceField(label=_("Order of the targets"))
     retries = forms.IntegerField(
-        label=_("Retries"), min_value=0, max_value=10, initial=0, help_text=_("Of a target, before the next is asked.")
+        label=_("Retries"),
+        min_value=0,
+        max_value=10,
+        initial=0,
+        help_text=_("Of the whole call, after every target was asked."),
     )
     timeout_ms = forms.IntegerField(
         label=_("Deadline, milliseconds"),
