@@ -122,7 +122,9 @@ def obstacle(upstream: Upstream, facts: Facts) -> str:
     """Why a call would probably fail there; empty where nothing is known to stand in its way."""
     if upstream.context and facts.input_tokens > upstream.context:
         return f"about {facts.input_tokens} tokens do not fit its context of {upstream.context}"
-    missing = facts.needs - upstream.capabilities if upstream.capabilities else frozenset()
+    missing = facts.needs & upstream.dialect.lacks
+    if upstream.capabilities:
+        missing |= facts.needs - upstream.capabilities
     if missing:
         return f"it has no {', '.join(sorted(missing))}"
     return ""

@@ -132,6 +132,19 @@ def test_a_call_that_is_too_long_or_needs_more_goes_to_who_can_take_it():
     assert names(chosen.choose(Facts(needs=frozenset({"image-input"})))) == ["seeing", "small"]
 
 
+def test_a_provider_that_cannot_be_asked_for_tools_comes_behind_whatever_its_models_are_said_to_do():
+    replicate = ProviderRecord("prv_2", "rep", "replicate", "http://127.0.0.1/v1")
+    deaf = [
+        Upstream(replicate, ModelRecord(name, name, capabilities=known), [], None, Measure())
+        for name, known in (("silent", []), ("boasting", ["tools"]))
+    ]
+    chosen = route("fallback", "silent", "boasting", "able", known=[*deaf, upstream("able")])
+
+    assert names(chosen.choose(Facts(needs=frozenset({"tools"})))) == ["able", "silent", "boasting"]
+    assert names(chosen.choose(Facts())) == ["silent", "boasting", "able"]
+    assert {one.reason for one in chosen.explain(Facts(needs=frozenset({"tools"})))[:2]} == {"it has no tools"}
+
+
 def test_conditions_leave_targets_out_and_the_explanation_says_why():
     a, b = upstream("a"), upstream("b")
     gold = ("a", 1, {"tag.tier": ["gold", "silver"], "input_tokens": {"max": 99}})

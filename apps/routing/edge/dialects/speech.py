@@ -189,6 +189,8 @@ class Dialect(Protocol):
 
     name: str
     title: str
+    lacks: frozenset[str]
+    """What no model can be asked for in it, whatever the model can do, in the catalogue's words."""
 
     def speaks(self, format_name: str) -> bool:
         """Whether the provider understands this format of callers as it is."""
