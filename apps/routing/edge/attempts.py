@@ -10,9 +10,10 @@ import msgspec
 from apps.routing.edge.asks import Ask
 from apps.routing.edge.causes import Failure, Refusal, cause_of, is_of_key, is_passing
 from apps.routing.edge.dialects.speech import CannotExpress, Format
+from apps.routing.edge.doors import Answer, Door, NoUsableKey
 from apps.routing.edge.lines import Line
 from apps.routing.edge.plan import Plan
-from apps.routing.edge.upstreams import Answer, Door, NoUsableKey, Upstream
+from apps.routing.edge.upstreams import Upstream
 from brokle.edge.egress import Limits
 from brokle.edge.egress.errors import CircuitOpen, ClosedBeforeAnswer, DeadlinePassed, UnableToConnect, UnableToResolve
 from brokle.kernel.errors import Unavailable, UpstreamFailed, UpstreamTimedOut

@@ -7,9 +7,11 @@ from typing import Final
 
 from apps.routing.edge.book import BookRecord, LimitRecord, ModelRecord, ProviderRecord
 from apps.routing.edge.conditions import Facts
+from apps.routing.edge.doors import Door
 from apps.routing.edge.route import USUAL_CAUSES, Route
 from apps.routing.edge.strategies import Candidate
-from apps.routing.edge.upstreams import Door, EchoUpstream, Upstream, Workshop
+from apps.routing.edge.upstreams import EchoUpstream, Upstream
+from apps.routing.edge.workshop import Workshop
 from brokle.kernel.errors import NotFound
 
 DEFAULT_TIMEOUT_S: Final = 600.0

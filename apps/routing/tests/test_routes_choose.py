@@ -13,7 +13,8 @@ from apps.routing.edge.measures import Measure
 from apps.routing.edge.plan import Book
 from apps.routing.edge.prices import Price
 from apps.routing.edge.route import Route, Shadow
-from apps.routing.edge.upstreams import Upstream, Workshop
+from apps.routing.edge.upstreams import Upstream
+from apps.routing.edge.workshop import Workshop
 from brokle.kernel.errors import Invalid
 
 PROVIDER = ProviderRecord("prv_1", "mock", "openai-compatible", "http://127.0.0.1/v1")
