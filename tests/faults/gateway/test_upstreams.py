@@ -43,7 +43,7 @@ routes:
   - {{name: covered-claude, targets: [{{model: claude/c}}, {{model: spare/m}}]}}
   - {{name: alone, timeout_ms: {SILENCE_MS}, targets: [{{model: main/silent}}]}}
   - {{name: hasty, targets: [{{model: main/mute, timeout_ms: {PATIENCE_MS}}}, {{model: spare/m}}]}}
-  - {{name: hasty-alone, timeout_ms: {SILENCE_MS}, targets: [{{model: main/mute, timeout_ms: {PATIENCE_MS}}}]}}
+  - {{name: hasty-alone, targets: [{{model: main/mute, timeout_ms: {PATIENCE_MS}}}]}}
   - {{name: slow-speaker, targets: [{{model: "echo/rate=20,size=12", timeout_ms: {PATIENCE_MS}}}]}}
 """
 
@@ -233,24 +233,31 @@ async def test_2_callers_in_a_hurry_shut_nobody_out(home, way, main):
     assert (await ask(home.port, written(chat("main/m")))).status == 200
 
 
-async def _say_nothing(talk):
-    await talk.until_closed()
+class Mute:
+    """Says nothing more than this, and counts who hangs up on it."""
+
+    def __init__(self, said=b""):
+        self._said = said
+        self.left = 0
+
+    async def __call__(self, talk):
+        await talk.send(self._said)
+        await talk.until_closed()
+        self.left += 1
 
 
-async def _only_begin(talk):
-    await talk.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-    await talk.until_closed()
+BEGUN = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("script", "is_stream"),
-    [(_say_nothing, False), (_say_nothing, True), (_only_begin, True)],
+    ("said", "is_stream"),
+    [(b"", False), (b"", True), (BEGUN, True)],
     ids=["whole", "stream", "stream that only begins"],
 )
 async def test_2_a_target_is_waited_for_as_long_as_its_own_deadline_and_the_next_one_answers(
-    home, main, script, is_stream, record_property
+    home, main, said, is_stream, record_property
 ):
-    main.script = script
+    main.script = mute = Mute(said)
     answer = await ask(home.port, written(chat("hasty", stream=is_stream)))
 
     assert (answer.status, answer.headers["x-brokle-provider"], answer.headers["x-brokle-attempts"]) == (
@@ -258,11 +265,11 @@ async def test_2_a_target_is_waited_for_as_long_as_its_own_deadline_and_the_next
         "spare",
         "2",
     )
-    assert PATIENCE_MS <= answer.seconds * 1000 <= PATIENCE_MS + 100
-    await asyncio.to_thread(home.wait_for, lambda: main.open_connections == 0)
+    assert PATIENCE_MS <= answer.seconds * 1000 <= PATIENCE_MS + 200
+    await asyncio.to_thread(home.wait_for, lambda: mute.left == 1)
     first, second = await _attempts(home, answer.headers["x-request-id"])
     assert (first["provider"], first["status"], first["cause"]) == ("main", 504, "timeout")
-    assert PATIENCE_MS <= first["latency_ms"] <= PATIENCE_MS + 50
+    assert PATIENCE_MS <= first["latency_ms"] <= PATIENCE_MS + 100
     assert (second["provider"], second["status"], second["cause"]) == ("spare", 200, "")
     told = f"given up after {first['latency_ms']:.1f} ms, answered after {answer.seconds * 1000:.1f} ms"
     record_property("seen", told)
@@ -287,12 +294,12 @@ async def _attempts(home, request_id):
 
 async def test_2_deadlines_of_targets_shut_nobody_out(home, main):
     """They are shorter than what others wait, which says nothing about the provider."""
-    main.script = _say_nothing
+    main.script = Mute()
     left = await asyncio.gather(*(ask(home.port, written(chat("hasty-alone"))) for _ in range(10)))
     main.script = answering_chat("here")
 
     assert {(answer.status, answer.json()["error"]["code"]) for answer in left} == {(504, "upstream_timeout")}
-    assert all(abs(answer.seconds - PATIENCE_MS / 1000) <= 0.1 for answer in left)
+    assert all(PATIENCE_MS <= answer.seconds * 1000 < SILENCE_MS for answer in left)
     assert (await ask(home.port, written(chat("main/mute")))).status == 200
 
 
