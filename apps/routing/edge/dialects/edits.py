@@ -14,7 +14,7 @@ _IMAGE: Final = re.compile(r"image(\[\d*\])?")
 _MASK: Final = "mask"
 _MEMBER: Final = re.compile(r"([^\[]+)\[([^\]]+)\]")
 """How clients write a member of an object in a form."""
-_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?|true|false|null")
+_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,15})(\.[0-9]{1,15})?|true|false|null")
 _DROPS: Final = "drop_unsupported"
 _SIGNS: Final = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),

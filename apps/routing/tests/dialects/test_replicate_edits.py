@@ -120,6 +120,9 @@ async def test_wishes_are_said_as_for_new_pictures_and_the_models_own_inputs_out
     members = {"input[seed]": "7", "input[go_fast]": "true", "input[style]": "oil"}
     told = await edited(**members)
     assert (told["seed"], told["go_fast"], told["style"]) == (7, True, "oil")
+    odd = {"input[a]": "007", "input[b]": "-0.5", "input[c]": "\u0667", "input[d]": "9" * 5000, "input[e]": "null"}
+    told = await edited(**odd)
+    assert [told[name] for name in "abcde"] == ["007", -0.5, "\u0667", "9" * 5000, None]
     assert (await edited(input='{"seed": 8, "input_image": "https://x/a.png"}'))["input_image"] == "https://x/a.png"
 
 
@@ -156,6 +159,8 @@ async def test_what_a_model_has_no_way_to_be_told_is_refused_by_name_or_left_out
         ([PICTURE, ("mask", ("m.txt", b"a mosque"))], {}, "mask"),
         ([("unused", ("a.png", OPAQUE))], {"image": "https://x/a.png"}, "image"),
         ([PICTURE], {"size": "large"}, "size"),
+        ([PICTURE], {"size": "00x10"}, "size"),
+        ([PICTURE], {"n": "9" * 5000}, None),
         ([PICTURE], {"n": "two"}, None),
         ([PICTURE], {"input": "{broken"}, "input"),
         ([PICTURE], {"input": "text"}, "input"),

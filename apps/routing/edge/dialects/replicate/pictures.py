@@ -14,7 +14,7 @@ from apps.routing.edge.dialects.replicate.wire import SUCCEEDED, decode_predicti
 from apps.routing.edge.dialects.speech import CannotExpress
 from brokle.kernel.errors import BadRequest
 
-_SIZE: Final = re.compile(r"(\d{2,5})x(\d{2,5})")
+_SIZE: Final = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
 _FORMATS: Final = {"jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp"}
 _RATIOS: Final = ("1:1", "16:9", "21:9", "3:2", "2:3", "4:5", "5:4", "3:4", "4:3", "9:16", "9:21")
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
