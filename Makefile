@@ -222,5 +222,5 @@ docker-clean: ## Stop these containers; VOLUMES=1 deletes their data too
 	@docker compose down --remove-orphans $(if $(VOLUMES),--volumes)
 
 .PHONY: security-scan
-security-scan: .venv/.ready ## Bandit's rules, the lock file, known advisories (OFFLINE=1 skips those)
+security-scan: .venv/.ready ## Bandit's rules, the lock files, known advisories (OFFLINE=1 skips those)
 	@deploy/security-scan

@@ -213,6 +213,7 @@ class TargetForm(forms.Form):
 
     model = forms.CharField(label=_("Model"), max_length=200, required=False, widget=forms.TextInput(attrs=_CODE))
     weight = forms.IntegerField(label=_("Weight"), min_value=0, max_value=10_000, initial=1, required=False)
+    timeout_ms = forms.IntegerField(label=_("Deadline, ms"), min_value=1, max_value=3_600_000, required=False)
     when = forms.CharField(
         label=_("Only when"), max_length=4000, required=False, widget=forms.Textarea(attrs={**_CODE, "rows": 2})
     )
@@ -223,7 +224,8 @@ class TargetForm(forms.Form):
     @staticmethod
     def facts_of(target: dict[str, Any]) -> dict[str, Any]:
         when = write_conditions(target.get("when", {}))
-        return {"model": target["model"], "weight": target.get("weight", 1), "when": when}
+        own = {"weight": target.get("weight", 1), "timeout_ms": target.get("timeout_ms")}
+        return {"model": target["model"], "when": when, **own}
 
 
 TargetForms = forms.formset_factory(TargetForm, extra=2, max_num=50, absolute_max=52)
@@ -238,7 +240,11 @@ class RouteForm(forms.Form):
     )
     strategy = forms.ChoiceField(label=_("Order of the targets"))
     retries = forms.IntegerField(
-        label=_("Retries"), min_value=0, max_value=10, initial=0, help_text=_("Of a target, before the next is asked.")
+        label=_("Retries"),
+        min_value=0,
+        max_value=10,
+        initial=0,
+        help_text=_("Of the whole call, after every target was asked."),
     )
     timeout_ms = forms.IntegerField(
         label=_("Deadline, milliseconds"),

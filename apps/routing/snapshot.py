@@ -142,7 +142,8 @@ def _limit(held: UsageLimit) -> LimitRecord:
 
 
 def _target(target: dict[str, Any]) -> TargetRecord:
-    return TargetRecord(target["model"], target.get("weight", 1), _json(target.get("when")))
+    when, timeout_ms = _json(target.get("when")), target.get("timeout_ms", 0)
+    return TargetRecord(target["model"], target.get("weight", 1), when, timeout_ms)
 
 
 def _json(value: Any) -> bytes:

@@ -17,7 +17,7 @@ ROUTE = {
     "retries": 1,
     "targets": [
         {"model": "echo/fast", "when": {"tag.tier": ["gold"]}},
-        {"model": "echo/slow", "when": {"input_tokens": {"max": 30_000}}},
+        {"model": "echo/slow", "when": {"input_tokens": {"max": 30_000}}, "timeout_ms": 4000},
         {"model": "echo/latency=40,rate=30"},
     ],
 }

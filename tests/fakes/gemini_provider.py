@@ -82,6 +82,8 @@ class _Instance(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     content: str
+    task_type: str | None = None
+    title: str | None = None
 
 
 class _Parameters(BaseModel):

@@ -28,6 +28,9 @@ INPUTS = {
     "openai/gpt-4o-mini": _COMMON - {"top_k", "seed"}
     | {"messages", "system_prompt", "max_completion_tokens", "image_input"},
     "black-forest-labs/flux-schnell": {"prompt", "aspect_ratio", "num_outputs", "output_format", "go_fast", "seed"},
+    "black-forest-labs/flux-kontext-max": {"prompt", "input_image", "aspect_ratio", "output_format", "seed"},
+    "black-forest-labs/flux-fill-pro": {"prompt", "image", "mask", "output_format", "guidance", "steps", "seed"},
+    "google/nano-banana": {"prompt", "image_input", "aspect_ratio", "output_format"},
 }
 MODELS = (
     "meta/meta-llama-3-8b-instruct",
@@ -65,6 +68,12 @@ class Kept:
     def output(self) -> Any:
         if self.model in _ERRORS:
             return None
+        if self.model in {
+            "black-forest-labs/flux-kontext-max",
+            "black-forest-labs/flux-fill-pro",
+            "google/nano-banana",
+        }:
+            return PICTURE if self.status == "succeeded" else None
         if self.model.startswith("black-forest"):
             return [PICTURE] * self.inputs.get("num_outputs", 1) if self.status == "succeeded" else None
         return WORDS if self.status == "succeeded" else WORDS[: self.looks]

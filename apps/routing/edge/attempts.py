@@ -10,9 +10,10 @@ import msgspec
 from apps.routing.edge.asks import Ask
 from apps.routing.edge.causes import Failure, Refusal, cause_of, is_of_key, is_passing
 from apps.routing.edge.dialects.speech import CannotExpress, Format
+from apps.routing.edge.doors import Answer, Door, NoUsableKey
 from apps.routing.edge.lines import Line
 from apps.routing.edge.plan import Plan
-from apps.routing.edge.upstreams import Answer, Door, NoUsableKey, Upstream
+from apps.routing.edge.upstreams import Upstream
 from brokle.edge.egress import Limits
 from brokle.edge.egress.errors import CircuitOpen, ClosedBeforeAnswer, DeadlinePassed, UnableToConnect, UnableToResolve
 from brokle.kernel.errors import Unavailable, UpstreamFailed, UpstreamTimedOut
@@ -204,7 +205,7 @@ class Attempts:
         upstream.measure.began()
         result: Opened | Failure | None = None
         try:
-            result = await self._exchange(upstream, door, line, body, left_s)
+            result = await self._patiently(upstream, door, line, body, left_s)
         except (UpstreamFailed, UpstreamTimedOut, Unavailable) as error:
             result = error
         finally:
@@ -217,6 +218,19 @@ class Attempts:
         self._tell_breaker(upstream, result)
         self._tell_silence(upstream, result, left_s)
         return result
+
+    async def _patiently(
+        self, upstream: Upstream, door: Door, line: Line, body: bytes, left_s: float
+    ) -> Opened | Failure:
+        """A target with a deadline of its own has that long to begin to answer; what follows has the call's."""
+        patience_s = self._plan.patience.get(upstream, left_s)
+        if patience_s >= left_s:
+            return await self._exchange(upstream, door, line, body, left_s)
+        try:
+            async with asyncio.timeout(patience_s):
+                return await self._exchange(upstream, door, line, body, left_s)
+        except TimeoutError:
+            return DeadlinePassed(upstream.label, "the beginning of its answer", patience_s)
 
     async def _exchange(
         self, upstream: Upstream, door: Door, line: Line, body: bytes, left_s: float
@@ -246,13 +260,19 @@ class Attempts:
             breaker.failed(self._loop.time())
 
     def _tell_silence(self, upstream: Upstream, result: Opened | Failure, given_s: float) -> None:
-        """A caller in a hurry tells nothing of the upstream, nor does what an earlier attempt has left of the time."""
+        """Who is given less than the route's time tells nothing of the upstream.
+
+        That is by a caller in a hurry, by what an earlier attempt has left, or by the target's own deadline.
+        """
         if upstream.silence is None:
             return
         if not isinstance(result, _SILENT):
             upstream.silence.succeeded(self._loop.time())
-        elif not isinstance(result, DeadlinePassed) or (given_s >= _FAIR_S and not self._plan.is_hurried):
+        elif not isinstance(result, DeadlinePassed) or self._is_fair(upstream, given_s):
             upstream.silence.failed(self._loop.time())
+
+    def _is_fair(self, upstream: Upstream, given_s: float) -> bool:
+        return given_s >= _FAIR_S and not self._plan.is_hurried and upstream not in self._plan.patience
 
     def _pause_s(self, failure: Failure) -> float:
         """What the upstream asks for, else longer each time, with dice so that callers do not knock together."""

@@ -54,11 +54,15 @@ class ProviderRecord(msgspec.Struct, array_like=True, frozen=True):
 
 
 class TargetRecord(msgspec.Struct, array_like=True, frozen=True):
-    """`when` is the condition as it was written: a mapping of what is asked to the values that fit, in JSON."""
+    """`when` is the condition as it was written: a mapping of what is asked to the values that fit, in JSON.
+
+    `timeout_ms` is how long one attempt waits for its first byte; 0 is as long as the route has.
+    """
 
     model: str
     weight: int = 1
     when: bytes = b""
+    timeout_ms: int = 0
 
 
 class RouteRecord(msgspec.Struct, array_like=True, frozen=True):

@@ -5,7 +5,7 @@ from typing import Final
 from apps.routing.edge.book import KIND, decode_book
 from apps.routing.edge.catalogue import Catalogues
 from apps.routing.edge.plan import NO_BOOK, Book
-from apps.routing.edge.upstreams import Workshop
+from apps.routing.edge.workshop import Workshop
 from brokle.edge.egress import EgressClient
 from brokle.edge.egress.limits import PoolLimits
 from brokle.edge.runtime import Runtime

@@ -51,6 +51,7 @@ class Switchboard:
         ask = await spoken.ask_of(request, model)
         plan = self.plan(request, spoken, ask)
         if plan.shadow and not self._mirrors.is_full:
+            await spoken.hold(ask)
             self._mirrors.begin(self._mirror(request, spoken, ask, plan.shadow))
         await self.carry(request, spoken, ask, plan)
 
@@ -138,6 +139,7 @@ class Call:
 
     async def _open_watched(self, attempts: Attempts) -> Opened:
         """Where an answer is long in coming, whoever leaves meanwhile is noticed too."""
+        await self._format.hold(self._ask)
         opening = asyncio.create_task(attempts.open())
         watcher = self._watched()
         try:

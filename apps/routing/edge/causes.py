@@ -6,8 +6,8 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from apps.routing.edge.dialects.speech import CannotExpress
+from apps.routing.edge.doors import Answer, NoUsableKey
 from apps.routing.edge.lines import Line
-from apps.routing.edge.upstreams import Answer, NoUsableKey
 from brokle.kernel.errors import BrokleError, UpstreamTimedOut
 
 _PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})

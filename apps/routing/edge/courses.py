@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -17,6 +17,7 @@ from apps.routing.edge.dialects.replicate.wire import (
     is_unwanted,
 )
 from apps.routing.edge.dialects.signing import Pairs
+from apps.routing.edge.doors import Answer, Door
 from brokle.edge.egress import Limits
 from brokle.edge.egress.errors import EgressRefused
 from brokle.edge.egress.urls import parse_url
@@ -33,23 +34,6 @@ _PATIENCE: Final = 3
 """So many looks may fail one after the other."""
 _encode: Final = msgspec.json.Encoder().encode
 _running: Final[set["asyncio.Task[None]"]] = set()
-
-
-class Answer(Protocol):
-    status: int
-
-    def header(self, name: str, default: str = "") -> str: ...
-    async def next_chunk(self) -> bytes: ...
-    async def read(self, *, decode: bool = False) -> bytes: ...
-    def close(self) -> None: ...
-
-
-class Door(Protocol):
-    """`shows_key` is off where somebody else than the provider may listen."""
-
-    async def call(
-        self, method: str, url: str, limits: Limits, headers: Pairs = (), *, shows_key: bool = True
-    ) -> Answer: ...
 
 
 class Course:

@@ -8,9 +8,10 @@ from typing import Final
 
 from apps.routing.edge.attempts import without_key
 from apps.routing.edge.books import Books
+from apps.routing.edge.doors import Answer
 from apps.routing.edge.own_keys import OwnKeys, find_own_keys
 from apps.routing.edge.record import RequestRecord, encode
-from apps.routing.edge.upstreams import Answer, Upstream
+from apps.routing.edge.upstreams import Upstream
 from brokle.edge.egress import Limits
 from brokle.edge.http import Header, Request
 from brokle.edge.spool import TELEMETRY, Spool, UnableToSpool, recorder

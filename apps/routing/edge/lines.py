@@ -6,10 +6,11 @@ from typing import Final
 import msgspec
 
 from apps.routing.edge.asks import Ask
+from apps.routing.edge.dialects.edits import Editing
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedding
 from apps.routing.edge.dialects.gemini.embed import MANY, ONE, EmbeddingOfContents
 from apps.routing.edge.dialects.openai.embeddings import OpenAIEmbedder
-from apps.routing.edge.dialects.pictures import PICTURES, Drawing
+from apps.routing.edge.dialects.pictures import EDITS, PICTURES, Drawing
 from apps.routing.edge.dialects.speech import CHAT, CannotExpress, Dialect, Format, Stream, Writer
 from apps.routing.edge.reply import Event, Failed, Finished, Used, WholeReply
 from apps.routing.edge.splice import Renaming
@@ -35,7 +36,7 @@ class Line:
         self._ask = ask
         self._upstream = upstream
         self.is_relay = upstream.speaks(spoken)
-        self._one_shot = None if self.is_relay else _one_shot(spoken.operation, upstream.dialect, ask.model)
+        self._one_shot = None if self.is_relay else _one_shot(spoken.operation, upstream.dialect, ask)
         self.operation = spoken.operation if self.is_relay else self._one_shot.operation if self._one_shot else CHAT
 
     @property
@@ -111,15 +112,15 @@ class Line:
         return self._format.write_whole(reply, self._ask), usage
 
 
-def _one_shot(operation: str, dialect: Dialect, asked: str) -> Embedding | EmbeddingOfContents | Drawing | None:
+def _one_shot(operation: str, dialect: Dialect, ask: Ask) -> Embedding | EmbeddingOfContents | Drawing | None:
     """Where a provider has a form of its own for what is no conversation, or a caller has."""
     if operation in {ONE, MANY}:
         found = dialect.embedder() or (OpenAIEmbedder() if dialect.speaks(f"openai.{EMBEDDINGS}") else None)
         return None if found is None else EmbeddingOfContents(found, operation)
     if operation == EMBEDDINGS and (embedder := dialect.embedder()) is not None:
-        return Embedding(embedder, asked)
-    if operation == PICTURES and (painter := dialect.painter()) is not None:
-        return Drawing(painter)
+        return Embedding(embedder, ask.model)
+    if operation in {PICTURES, EDITS} and (painter := dialect.painter()) is not None:
+        return Drawing(painter) if operation == PICTURES else Editing(painter, ask.light)
     return None
 
 

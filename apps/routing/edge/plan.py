@@ -2,12 +2,16 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
 from typing import Final
 
 from apps.routing.edge.book import BookRecord, LimitRecord, ModelRecord, ProviderRecord
 from apps.routing.edge.conditions import Facts
+from apps.routing.edge.doors import Door
 from apps.routing.edge.route import USUAL_CAUSES, Route
-from apps.routing.edge.upstreams import Door, EchoUpstream, Upstream, Workshop
+from apps.routing.edge.strategies import Candidate
+from apps.routing.edge.upstreams import EchoUpstream, Upstream
+from apps.routing.edge.workshop import Workshop
 from brokle.kernel.errors import NotFound
 
 DEFAULT_TIMEOUT_S: Final = 600.0
@@ -30,7 +34,8 @@ class Plan:
     """Whom to ask, in this order; `causes` are the failures after which the next one is asked.
 
     `own_keys` are those that the caller brought, by provider: there no other is used. `is_hurried`: the caller waits
-    for less long than the route would.
+    for less long than the route would. `patience` is how long an attempt at an upstream may take to begin to answer,
+    where that is less than the whole call may take.
     """
 
     __slots__ = (
@@ -39,6 +44,7 @@ class Plan:
         "is_hurried",
         "limits",
         "own_keys",
+        "patience",
         "retries",
         "route",
         "shadow",
@@ -52,6 +58,7 @@ class Plan:
         self.upstreams = upstreams
         self.limits: Sequence[LimitRecord] = ()
         self.own_keys: Mapping[str, str] = {}
+        self.patience: Mapping[Upstream, float] = {}
         self.route = self.strategy = ""
         self.version = self.retries = 0
         self.timeout_s = DEFAULT_TIMEOUT_S
@@ -172,10 +179,20 @@ class Book:
     def _along(route: Route, facts: Facts) -> Plan:
         if route.is_empty:
             raise ModelNotFound(route.name)
-        upstreams = route.choose(facts)
-        if not upstreams:
+        chosen = route.choose(facts)
+        if not chosen:
             raise NothingFits(f"No target of `{route.name}` has conditions that this call meets", field="model")
-        return Plan(upstreams, route)
+        found = Plan([candidate.upstream for candidate in chosen], route)
+        found.patience = _patience(chosen)
+        return found
+
+
+def _patience(chosen: Sequence[Candidate]) -> dict[Upstream, float]:
+    """Where a model stands twice among those that fit, the longer deadline counts, and none at all is the longest."""
+    found: dict[Upstream, float] = {}
+    for upstream, _weight, patience_s in chosen:
+        found[upstream] = max(patience_s or inf, found.get(upstream, 0.0))
+    return {upstream: patience_s for upstream, patience_s in found.items() if patience_s < inf}
 
 
 NO_BOOK: Final = BookRecord("")

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from apps.routing.edge.courses import FIRST_PAUSE_S, Answer, Course, Door, later, pauses
+from apps.routing.edge.courses import FIRST_PAUSE_S, Course, later, pauses
 from apps.routing.edge.dialects.replicate.replies import PREDICTION
 from apps.routing.edge.dialects.replicate.wire import SUCCEEDED, text_of
 from apps.routing.edge.dialects.signing import Pairs
 from apps.routing.edge.dialects.sse import Events, EventTooLarge
+from apps.routing.edge.doors import Answer, Door
 from brokle.edge.egress import Limits
 from brokle.kernel.errors import BrokleError, UpstreamFailed
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from apps.routing.edge.book import RouteRecord
+from apps.routing.edge.book import RouteRecord, TargetRecord
 from apps.routing.edge.conditions import Condition, Facts
 from apps.routing.edge.strategies import STRATEGIES, Candidate, kept_to
 from apps.routing.edge.upstreams import Upstream
@@ -37,20 +37,26 @@ _decode_when: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Target:
-    __slots__ = ("condition", "upstream", "weight")
+    __slots__ = ("candidate", "condition", "timeout_ms", "upstream", "weight")
 
-    def __init__(self, upstream: Upstream, weight: int, when: bytes) -> None:
+    def __init__(self, upstream: Upstream, record: TargetRecord) -> None:
         self.upstream = upstream
-        self.weight = weight
-        self.condition = Condition(_decode_when(when)) if when else None
+        self.weight = record.weight
+        self.timeout_ms = record.timeout_ms
+        self.condition = Condition(_decode_when(record.when)) if record.when else None
+        self.candidate = Candidate(upstream, record.weight, record.timeout_ms / 1000)
 
 
 class Considered(msgspec.Struct, frozen=True):
-    """What became of one target: `place` is its turn from 1, or 0 where it is left out, and why."""
+    """What became of one target: `place` is its turn from 1, or 0 where it is left out, and why.
+
+    `timeout_ms` is its own deadline, 0 where it has none.
+    """
 
     target: str
     place: int
     reason: str
+    timeout_ms: int = 0
 
 
 class Route:
@@ -62,23 +68,22 @@ class Route:
         self.settings = _decode_settings(record.settings) if record.settings else RouteSettings()
         self._order = STRATEGIES.get(record.strategy, STRATEGIES["fallback"])
         found = ((find(target.model), target) for target in record.targets)
-        self._targets = [Target(upstream, target.weight, target.when) for upstream, target in found if upstream]
+        self._targets = [Target(upstream, target) for upstream, target in found if upstream]
         self.needs_audience = any(t.condition.needs_audience for t in self._targets if t.condition is not None)
 
     @property
     def is_empty(self) -> bool:
         return not self._targets
 
-    def choose(self, facts: Facts) -> list[Upstream]:
+    def choose(self, facts: Facts) -> list[Candidate]:
         """Those that fit, in the strategy's order; who cannot take a call of this kind or size comes behind them."""
-        fitting = [Candidate(t.upstream, t.weight) for t in self._targets if self._misfit(t, facts) == ""]
-        ordered = self._ordered(fitting, facts)
+        ordered = self._ordered([t.candidate for t in self._targets if self._misfit(t, facts) == ""], facts)
         if all(obstacle(candidate.upstream, facts) == "" for candidate in ordered):
-            return [candidate.upstream for candidate in ordered]
-        return [c.upstream for c in sorted(ordered, key=lambda c: obstacle(c.upstream, facts) != "")]
+            return ordered
+        return sorted(ordered, key=lambda candidate: obstacle(candidate.upstream, facts) != "")
 
     def explain(self, facts: Facts) -> list[Considered]:
-        chosen = [upstream.label for upstream in self.choose(facts)]
+        chosen = [candidate.upstream.label for candidate in self.choose(facts)]
         return [self._considered(target, facts, chosen) for target in self._targets]
 
     def mirrors(self) -> bool:
@@ -94,9 +99,10 @@ class Route:
         label = target.upstream.label
         misfit = self._misfit(target, facts)
         if misfit:
-            return Considered(label, 0, f"`when.{misfit}` does not fit")
+            return Considered(label, 0, f"`when.{misfit}` does not fit", target.timeout_ms)
         place = chosen.index(label) + 1
-        return Considered(label, place, obstacle(target.upstream, facts) or self._why(target, facts))
+        reason = obstacle(target.upstream, facts) or self._why(target, facts)
+        return Considered(label, place, reason, target.timeout_ms)
 
     def _why(self, target: Target, facts: Facts) -> str:
         sticky = self.settings.sticky
@@ -116,7 +122,9 @@ def obstacle(upstream: Upstream, facts: Facts) -> str:
     """Why a call would probably fail there; empty where nothing is known to stand in its way."""
     if upstream.context and facts.input_tokens > upstream.context:
         return f"about {facts.input_tokens} tokens do not fit its context of {upstream.context}"
-    missing = facts.needs - upstream.capabilities if upstream.capabilities else frozenset()
+    missing = facts.needs & upstream.dialect.lacks
+    if upstream.capabilities:
+        missing |= facts.needs - upstream.capabilities
     if missing:
         return f"it has no {', '.join(sorted(missing))}"
     return ""

@@ -14,8 +14,11 @@ _UNKNOWN: Final = float("inf")
 
 
 class Candidate(NamedTuple):
+    """`patience_s` is how long an attempt may take to begin to answer; 0 is as long as the route has."""
+
     upstream: Upstream
     weight: int
+    patience_s: float = 0.0
 
 
 Order = Callable[[Sequence[Candidate], Facts, float], list[Candidate]]

@@ -1,110 +1,32 @@
-"""One model of one provider, and the doors to it: a door is a key, with its connection written out once."""
+"""One model of one provider: how it is spoken to, how it does, and which doors lead to it."""
 
 import math
 import random
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from functools import partial
-from typing import Final, Protocol
-
-import msgspec
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from apps.routing.edge import echo, predictions
-from apps.routing.edge.book import CredentialRecord, ModelRecord, ProviderRecord, place_of_credential
+from apps.routing.edge.book import ModelRecord, ProviderRecord
 from apps.routing.edge.dialects.catalog import COMPATIBLE, dialect_of
-from apps.routing.edge.dialects.replicate.dialect import Replicate
 from apps.routing.edge.dialects.responses.wire import RESPONSES
-from apps.routing.edge.dialects.signing import Signer
+from apps.routing.edge.dialects.signing import Pairs
 from apps.routing.edge.dialects.speech import Format
-from apps.routing.edge.dialects.tokens import Tokens
+from apps.routing.edge.doors import OPEN_TO_ALL, Answer, Body, Door
 from apps.routing.edge.echo_script import script_of
-from apps.routing.edge.measures import Measure, MeasureBoard
+from apps.routing.edge.measures import Measure
 from apps.routing.edge.prices import FREE
-from brokle.edge.egress import EgressClient, Limits
-from brokle.edge.egress import Target as EgressTarget
-from brokle.edge.egress.breaker import Breaker, BreakerBoard, BreakerRules
+from brokle.edge.egress import Limits
+from brokle.edge.egress.breaker import Breaker
 from brokle.edge.http import Header
-from brokle.kernel.errors import BadRequest, Unavailable
-from brokle.kernel.sealing import Sealer
 
-_TARGETS_MAX: Final = 256
 _SHORTEST_S: Final = 5
 """No prediction may be told to end sooner."""
 _RESPONSES: Final = "responses"
 _YES: Final = "yes"
 _NO_ADDRESS: Final = frozenset({404, 405, 501})
 _MODEL: Final = re.compile(rb"model", re.IGNORECASE)
-Pairs = tuple[tuple[str, str], ...]
 ECHO_HEADER: Final = "x-brokle-echo"
-Body = bytes | AsyncIterator[bytes]
-_SILENCE: Final = BreakerRules(window_calls=2**31)
-"""By calls in a row alone: one answer among them, and the upstream is there."""
-OPEN_TO_ALL: Final = CredentialRecord("", b"")
-_JSON: Final = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "brokle"}
-
-
-class Answer(Protocol):
-    """As much of an upstream's answer as the gateway takes."""
-
-    status: int
-
-    def header(self, name: str, default: str = "") -> str: ...
-    async def next_chunk(self) -> bytes: ...
-    async def read(self, *, decode: bool = False) -> bytes: ...
-    def close(self) -> None: ...
-
-
-class Door:
-    """`rests_until` is when a key that was refused may be tried again, on the loop's clock."""
-
-    __slots__ = (
-        "_egress",
-        "_headers",
-        "_targets",
-        "credential_id",
-        "environment_id",
-        "rests_until",
-        "secret",
-        "signer",
-        "weight",
-    )
-
-    def __init__(
-        self,
-        credential: CredentialRecord,
-        secret: str,
-        egress: EgressClient,
-        headers: dict[str, str],
-        signer: Signer | None = None,
-    ) -> None:
-        self.credential_id = credential.credential_id
-        self.environment_id = credential.environment_id
-        self.weight = credential.weight
-        self.secret = secret
-        self.rests_until = 0.0
-        self.signer = signer
-        self._egress = egress
-        self._headers = headers
-        self._targets: dict[tuple[str, Pairs], EgressTarget] = {}
-
-    def target(self, url: str, headers: Pairs = ()) -> EgressTarget:
-        """Written out once for each address; where a call's own words are part of it, the oldest make room."""
-        found = self._targets.get((url, headers))
-        if found is None:
-            written = {**self._headers, **dict(headers)}
-            found = self._targets[url, headers] = self._egress.prepare("POST", url, written)
-            if len(self._targets) > _TARGETS_MAX:
-                del self._targets[next(iter(self._targets))]
-        return found
-
-    async def call(
-        self, method: str, url: str, limits: Limits, headers: Pairs = (), *, shows_key: bool = True
-    ) -> Answer:
-        """Something else than the question to a model, with this key or without any."""
-        if not shows_key:
-            return await self._egress.prepare(method, url, _JSON).open(None, headers, limits=limits)
-        signed = await self.signer.headers(url, b"", method=method) if self.signer is not None else ()
-        return await self._egress.prepare(method, url, self._headers).open(None, (*headers, *signed), limits=limits)
 
 
 def names_of(provider: str, model: str) -> tuple[Header, Header]:
@@ -279,67 +201,3 @@ class EchoUpstream(Upstream):
 
 
 _HERE: Final = Door(OPEN_TO_ALL, "", None, {})  # type: ignore[arg-type]  # nobody is dialed
-
-
-class Workshop:
-    """Makes upstreams out of records: the only place where a provider's key is read in clear."""
-
-    __slots__ = ("_breakers", "_egress", "_known", "_measures", "_sealer", "_silences")
-
-    def __init__(
-        self, egress: EgressClient | None, sealer: Sealer | None, known: Callable[[str, str], ModelRecord | None]
-    ) -> None:
-        """`known` finds a model in the catalogue by kind of provider. Who only plans needs no way out and no keys."""
-        self._egress = egress
-        self._sealer = sealer
-        self._known = known
-        self._breakers = BreakerBoard()
-        self._silences = BreakerBoard(_SILENCE)
-        self._measures = MeasureBoard()
-
-    def described(self, provider: ProviderRecord, name: str, listed: ModelRecord | None) -> ModelRecord:
-        """What an organization lists counts more than what the catalogue knows; what neither knows stays open."""
-        if listed is not None and listed.price.is_known:
-            return listed
-        known = self._known(provider.kind, listed.upstream if listed else name)
-        if known is None:
-            return listed or ModelRecord(name, name)
-        if listed is None:
-            return known
-        return msgspec.structs.replace(
-            known, name=listed.name, upstream=listed.upstream, context=listed.context or known.context
-        )
-
-    def doors(self, provider: ProviderRecord) -> list[Door]:
-        credentials = provider.credentials or [OPEN_TO_ALL]
-        return [self._door(provider, credential, self._secret(credential)) for credential in credentials]
-
-    def _door(self, provider: ProviderRecord, credential: CredentialRecord, secret: str) -> Door:
-        assert self._egress is not None  # noqa: S101 - whoever plans only makes no doors
-        dialect = dialect_of(provider.dialect)
-        headers = {**_JSON, **dialect.headers(secret, {"auth": provider.auth, **provider.options})}
-        return Door(credential, secret, self._egress, headers, dialect.signer(secret, provider.options, self._egress))
-
-    def _own_door(self, provider: ProviderRecord, secret: str) -> Door:
-        """For one call. What would have to be given elsewhere for a token is not: it goes to the provider alone."""
-        door = self._door(provider, OPEN_TO_ALL, secret)
-        if isinstance(door.signer, Tokens):
-            raise BadRequest("A key that a caller brings is sent as it is; bring the token instead of what fetches one")
-        return door
-
-    def upstream(self, provider: ProviderRecord, model: ModelRecord, doors: list[Door]) -> Upstream:
-        name = f"{provider.provider_id}/{model.upstream}"
-        breaker, measure = self._breakers.breaker(name), self._measures.measure(name)
-        silence, cut = self._silences.breaker(name), partial(self._own_door, provider)
-        kind = PredictionUpstream if isinstance(dialect_of(provider.dialect), Replicate) else Upstream
-        return kind(provider, model, doors, breaker, measure, silence, cut)
-
-    def _secret(self, credential: CredentialRecord) -> str:
-        if not credential.sealed or self._sealer is None:
-            return ""
-        place = place_of_credential(credential.credential_id)
-        return self._sealer.unseal(credential.sealed, place=place).decode()
-
-
-class NoUsableKey(Unavailable):
-    code, title = "no_usable_credential", "This provider has no key for this environment"

@@ -32,6 +32,12 @@ class TargetSerializer(serializers.Serializer[Any]):
     model = serializers.CharField(max_length=200, help_text="`provider/model`.")
     weight = serializers.IntegerField(min_value=0, max_value=10_000, required=False)
     when = serializers.DictField(required=False, help_text=_WHEN)
+    timeout_ms = serializers.IntegerField(
+        min_value=1,
+        max_value=3_600_000,
+        required=False,
+        help_text="How long one attempt may take to begin to answer, at most the route's.",
+    )
 
 
 class CacheSerializer(serializers.Serializer[Any]):
@@ -50,7 +56,9 @@ class DefinitionSerializer(serializers.Serializer[Any]):
     strategy = serializers.ChoiceField(choices=Strategy.choices, required=False)
     targets = TargetSerializer(many=True, max_length=MOST_TARGETS, allow_empty=False)
     retries = serializers.IntegerField(min_value=0, max_value=10, required=False)
-    timeout_ms = serializers.IntegerField(min_value=1, max_value=3_600_000, required=False)
+    timeout_ms = serializers.IntegerField(
+        min_value=1, max_value=3_600_000, required=False, help_text="For the whole call, all attempts together."
+    )
     cache = CacheSerializer(required=False)
     sticky = serializers.ChoiceField(
         choices=("", "user", "session"), required=False, help_text="Whose calls meet the same target every time."
@@ -144,6 +152,7 @@ class ConsideredSerializer(serializers.Serializer[Any]):
     target = serializers.CharField()
     place = serializers.IntegerField(help_text="Its turn, from 1; 0 where it is left out.")
     reason = serializers.CharField()
+    timeout_ms = serializers.IntegerField(help_text="Its own deadline; 0 where it has none.")
 
 
 class ExplanationSerializer(serializers.Serializer[Any]):

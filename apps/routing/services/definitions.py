@@ -16,6 +16,9 @@ Weight = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=31_536_000)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+LONGEST_TIMEOUT_MS: Final = 3_600_000
+USUAL_TIMEOUT_MS: Final = 600_000
+Deadline = Annotated[int, msgspec.Meta(ge=1, le=LONGEST_TIMEOUT_MS)]
 
 MOST_TARGETS: Final = 50
 
@@ -29,11 +32,15 @@ Fitting = Text | bool | int | float | Range | Annotated[list[Text | int], msgspe
 
 
 class TargetEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """`when` holds if everything in it does: a value, one of several, or a range of numbers."""
+    """`when` holds if everything in it does: a value, one of several, or a range of numbers.
+
+    `timeout_ms` is how long one attempt may take to begin to answer, before the next target is asked.
+    """
 
     model: ModelName
     weight: Weight = 1
     when: dict[str, Fitting] = {}
+    timeout_ms: Deadline | None = None
 
     def check(self, name: str) -> None:
         try:
@@ -62,7 +69,7 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True):
     targets: Annotated[list[TargetEntry], msgspec.Meta(min_length=1, max_length=MOST_TARGETS)]
     strategy: Strategy = "fallback"
     retries: Count = 0
-    timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)] = 600_000
+    timeout_ms: Deadline = USUAL_TIMEOUT_MS
     cache: CacheEntry | None = None
     sticky: Literal["", "user", "session"] = ""
     fallback_on: tuple[Cause, ...] = USUAL_CAUSES
@@ -72,6 +79,11 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True):
     def check(self, name: str) -> None:
         for target in self.targets:
             target.check(name)
+            if (target.timeout_ms or 0) > self.timeout_ms:
+                own, whole = target.timeout_ms, self.timeout_ms
+                raise Invalid(
+                    f"route `{name}`: the `timeout_ms` of `{target.model}`, {own}, is longer than the route's, {whole}"
+                )
         if self.cache is not None and self.cache.threshold is not None and self.cache.mode != "semantic":
             raise Invalid(f"route `{name}`: a `threshold` belongs to the cache mode `semantic`")
         if self.strategy == "weighted" and not any(target.weight for target in self.targets):

@@ -8,10 +8,12 @@ from typing import Any
 from apps.routing.edge.book import ModelRecord, ProviderRecord, decode_book
 from apps.routing.edge.catalogue import OBJECT, Catalogue
 from apps.routing.edge.conditions import Facts
+from apps.routing.edge.doors import Door
 from apps.routing.edge.measures import Measure
 from apps.routing.edge.plan import Book
 from apps.routing.edge.route import Considered
-from apps.routing.edge.upstreams import Door, Upstream, Workshop
+from apps.routing.edge.upstreams import Upstream
+from apps.routing.edge.workshop import Workshop
 from apps.routing.models import Route
 from apps.routing.selectors.requests import Lately, list_lately
 from apps.routing.snapshot import compile_book, compile_catalogue

@@ -7,6 +7,7 @@ from apps.routing.services.imported import (
     Imported,
     Secret,
     UnableToImport,
+    deadline,
     is_route_name,
     kind_of,
     kind_of_model,
@@ -43,6 +44,7 @@ _READ: Final = {
     "weight",
     "order",
     "timeout",
+    "stream_timeout",
     "max_retries",
     *_OPTIONS,
     *_PRICES,
@@ -70,6 +72,7 @@ def import_litellm(content: Any) -> Imported:
     for group, deployments in groups.items():
         _add_route(found, group, deployments, settings, router)
     _add_fallbacks(found, groups, [*_list(settings, "fallbacks"), *_list(router, "fallbacks")])
+    found.make_room()
     _add_aliases(found, router.get("model_group_alias") or {})
     _add_master_key(found, _section(content, "general_settings"))
     _tell_the_rest(found, content, settings, router)
@@ -143,9 +146,7 @@ def _add_route(
     retries = router.get("num_retries", settings.get("num_retries"))
     if isinstance(retries, int) and retries > 0:
         route["retries"] = min(retries, 10)
-    seconds = deployments[0]["parameters"].get("timeout") or router.get("timeout") or settings.get("request_timeout")
-    if isinstance(seconds, int | float) and 0 < seconds <= 3600:
-        route["timeout_ms"] = int(seconds * 1000)
+    route |= _deadline(router.get("timeout") or settings.get("request_timeout"))
     cache = _cache(found, settings)
     if cache:
         route["cache"] = cache
@@ -167,7 +168,13 @@ def _weighed(one: dict[str, Any]) -> dict[str, Any]:
     """LiteLLM shares by `weight`, else by `rpm`, else by `tpm`."""
     said = next((one["parameters"][name] for name in ("weight", "rpm") if one["parameters"].get(name)), None)
     weight = min(int(said), 10_000) if isinstance(said, int | float) and said >= 1 else None
-    return {"model": one["model"]} | ({"weight": weight} if weight else {})
+    return (
+        {"model": one["model"]} | ({"weight": weight} if weight else {}) | _deadline(one["parameters"].get("timeout"))
+    )
+
+
+def _deadline(seconds: Any) -> dict[str, int]:
+    return deadline(seconds * 1000) if isinstance(seconds, int | float) else {}
 
 
 def _cache(found: Imported, settings: dict[str, Any]) -> dict[str, Any]:
@@ -203,7 +210,11 @@ def _add_fallbacks(found: Imported, groups: dict[str, list[dict[str, Any]]], sai
 def _append(route: dict[str, Any], targets: list[dict[str, Any]]) -> None:
     known = {target["model"] for target in route["targets"]}
     last = {} if route["strategy"] == "fallback" else {"weight": 0}
-    route["targets"] += [{"model": one["model"], **last} for one in targets if one["model"] not in known]
+    route["targets"] += [
+        {"model": one["model"], **last, **_deadline(one["parameters"].get("timeout"))}
+        for one in targets
+        if one["model"] not in known
+    ]
 
 
 def _add_aliases(found: Imported, aliases: Any) -> None:
@@ -245,6 +256,8 @@ def _tell_the_rest(found: Imported, content: dict[str, Any], settings: dict[str,
 def _tell_unread(found: Imported, place: str, parameters: dict[str, Any]) -> None:
     for name in sorted(set(parameters) & _RATES):
         found.leave_out(f"{place}.{name}", "no rate of one target here; see `limits:` with `per: model`")
+    if "stream_timeout" in parameters:
+        found.leave_out(f"{place}.stream_timeout", "a target has one `timeout_ms`, of streams and of whole answers")
     for name in sorted(set(parameters) - _READ - _RATES):
         found.leave_out(f"{place}.{name}", "a parameter of the call: let callers send it")
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from apps.routing.services.imported import Imported, UnableToImport, kind_of, missing_options, route_name
+from apps.routing.services.imported import Imported, UnableToImport, deadline, kind_of, missing_options, route_name
 
 _MODES: Final = {"fallback": "fallback", "loadbalance": "weighted", "single": "fallback", "conditional": "fallback"}
 _OPTIONS: Final = {
@@ -26,10 +26,11 @@ def import_portkey(content: Any, *, name: str) -> Imported:
         raise UnableToImport("this is no Portkey config: it has no `targets`, `provider` or `virtual_key`")
     found = Imported()
     route: dict[str, Any] = {"name": route_name(name), "strategy": _strategy(found, content)}
-    route |= _retries(found, content) | _timeout(content) | _cache(found, content)
+    route |= _retries(found, content) | _cache(found, content)
     route["targets"] = _targets(found, content)
     if route["targets"]:
         found.routes.append(route)
+    found.make_room()
     return found
 
 
@@ -56,7 +57,7 @@ def _targets(found: Imported, content: dict[str, Any]) -> list[dict[str, Any]]:
         if "targets" in entry:
             found.leave_out(f"{place}.targets", "a target with targets of its own; make another route of it")
             continue
-        for name in sorted({"retry", "cache", "request_timeout"} & set(entry)):
+        for name in sorted({"retry", "cache"} & set(entry)):
             found.leave_out(f"{place}.{name}", "it stands at the whole route")
         target = _target(found, place, {**shared, **entry})
         if target is not None:
@@ -87,7 +88,8 @@ def _target(found: Imported, place: str, said: dict[str, Any]) -> dict[str, Any]
     _tell_unread(found, place, said, override or {})
     weight = said.get("weight")
     share = {"weight": max(1, round(weight * 100))} if isinstance(weight, int | float) and weight > 0 else {}
-    return {"model": f"{provider['name']}/{rest if str(model).startswith('@') else model}", **share}
+    named = f"{provider['name']}/{rest if str(model).startswith('@') else model}"
+    return {"model": named, **share, **deadline(said.get("request_timeout"))}
 
 
 def _key(found: Imported, place: str, said: dict[str, Any]) -> str | dict[str, str]:
@@ -141,11 +143,6 @@ def _retries(found: Imported, content: dict[str, Any]) -> dict[str, Any]:
     if (said or {}).get("on_status_codes"):
         found.leave_out("retry.on_status_codes", "what may be mended by trying again is tried again")
     return {"retries": min(attempts, 10)} if isinstance(attempts, int) and attempts > 0 else {}
-
-
-def _timeout(content: dict[str, Any]) -> dict[str, Any]:
-    said = content.get("request_timeout")
-    return {"timeout_ms": said} if isinstance(said, int) and 0 < said <= 3_600_000 else {}
 
 
 def _cache(found: Imported, content: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from apps.routing.selectors.catalogue import find_provider, models_of, names_by_alias
+from apps.routing.services.definitions import LONGEST_TIMEOUT_MS, USUAL_TIMEOUT_MS
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9._-]+")
 _ROUTE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,119}")
@@ -44,6 +45,13 @@ class Imported:
         head = f"# Not carried over:\n{missing}\n" if missing else ""
         return head + (body if any(sections.values()) else "providers: []\n")
 
+    def make_room(self) -> None:
+        """The deadline of a route is at least as long as that of each of its targets."""
+        for route in self.routes:
+            longest = max(target.get("timeout_ms", 0) for target in route["targets"])
+            if longest > route.get("timeout_ms", USUAL_TIMEOUT_MS):
+                route["timeout_ms"] = longest
+
     def provider(
         self, kind: str, *, base_url: str = "", api_key: Secret = "", options: dict[str, str] | None = None
     ) -> dict[str, Any]:
@@ -65,6 +73,12 @@ class Imported:
         count = sum(entry["kind"] == kind for entry in self.providers) + 1
         name = kind if count == 1 else f"{kind}-{count}"
         return name if name not in taken else f"{name}-x"
+
+
+def deadline(milliseconds: Any) -> dict[str, int]:
+    """As a route or a target says it; empty where it is none."""
+    is_number = isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool)
+    return {"timeout_ms": round(milliseconds)} if is_number and 1 <= milliseconds <= LONGEST_TIMEOUT_MS else {}
 
 
 def kind_of(name: str) -> str | None:

@@ -4,6 +4,8 @@ from datetime import date
 
 import pytest
 
+from apps.routing.edge.dialects.catalog import dialect_of
+from apps.routing.edge.dialects.replicate.families import family_of
 from apps.routing.edge.prices import picos_per_token
 from apps.routing.selectors.catalogue import (
     GROUPS,
@@ -112,6 +114,18 @@ def test_a_variable_of_the_environment_starts_one_provider_at_most():
     assert [name for name, count in variables.items() if count > 1] == []
     assert [facts.env for facts in picked if facts.is_templated or not facts.base_url] == []
     assert {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GROQ_API_KEY"} <= set(variables)
+
+
+def test_no_model_is_said_to_do_what_it_cannot_be_asked_for():
+    odd = []
+    for kind, provider in list_providers().items():
+        lacking = dialect_of(provider.dialect).lacks
+        odd += [f"{kind}/{name}" for name, model in models_of(kind).items() if lacking & set(model.capabilities)]
+
+    assert odd == []
+    seeing = {name for name, model in models_of("replicate").items() if "image-input" in model.capabilities}
+    assert len(seeing) == 14
+    assert all(family_of(name).image or family_of(name).images for name in seeing)
 
 
 def test_models_are_of_known_providers_and_their_prices_are_whole_pico_dollars():

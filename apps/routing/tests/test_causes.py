@@ -2,7 +2,7 @@ import pytest
 
 from apps.routing.edge.causes import Refusal, cause_of, is_of_key, is_passing
 from apps.routing.edge.dialects.speech import CannotExpress
-from apps.routing.edge.upstreams import NoUsableKey
+from apps.routing.edge.doors import NoUsableKey
 from brokle.kernel.errors import Unavailable, UpstreamFailed, UpstreamTimedOut
 
 

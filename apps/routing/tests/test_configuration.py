@@ -132,6 +132,12 @@ def test_a_changed_route_is_a_new_version_and_the_former_one_is_kept(file):
         ("providers:\n  - name: A B\n    kind: openai\n", 2, "providers[0].name: Expected `str` matching regex"),
         ("routes:\n  - name: r\n    targets: []\n", 3, "routes[0].targets: Expected `array` of length >= 1"),
         ("routes:\n  - name: r\n    retries: many\n    targets: [{model: a/b}]\n", 3, "Expected `int`, got `str`"),
+        ("routes:\n  - name: r\n    targets:\n      - {model: a/b, timeout_ms: 0}\n", 4, "Expected `int` >= 1"),
+        (
+            "routes:\n  - name: r\n    timeout_ms: 9\n    targets: [{model: a/b, timeout_ms: 10}]\n",
+            2,
+            "the `timeout_ms` of `a/b`, 10, is longer than the route's, 9",
+        ),
         ("routes:\n  - {name: r\n", 3, "not valid YAML"),
         ("routes: []\nroutes: []\n", 2, "`routes` is given twice"),
         ("- providers\n", 1, "the file must be a mapping of sections"),

@@ -27,7 +27,7 @@ model_list:
   - model_name: gpt-4o
     litellm_params: {model: gpt-4o, api_key: os.environ/OPENAI_API_KEY, rpm: 400, temperature: 0.2}
   - model_name: claude
-    litellm_params: {model: anthropic/claude-sonnet-4-5, api_key: sk-ant-literal, timeout: 30}
+    litellm_params: {model: anthropic/claude-sonnet-4-5, api_key: sk-ant-literal, timeout: 60, stream_timeout: 5}
   - model_name: local
     litellm_params: {model: hosted_vllm/llama-3, api_base: "http://10.0.0.5:8000/v1",
       input_cost_per_token: 0.0000001, output_cost_per_token: 0.0000002}
@@ -74,6 +74,7 @@ PORTKEY = {
             "provider": "together-ai",
             "api_key": "t",
             "override_params": {"model": "meta-llama/x"},
+            "request_timeout": 1_200_000,
             "retry": {"attempts": 1},
         },
         {"provider": "groq"},
@@ -101,10 +102,13 @@ def test_litellms_deployments_become_providers_and_routes():
     assert routes["gpt-4o"]["targets"] == [
         {"model": "azure/my-gpt4o", "weight": 600},
         {"model": "openai/gpt-4o", "weight": 400},
-        {"model": "anthropic/claude-sonnet-4-5", "weight": 0},
+        {"model": "anthropic/claude-sonnet-4-5", "weight": 0, "timeout_ms": 60_000},
     ]
-    assert (routes["gpt-4o"]["retries"], routes["gpt-4o"]["timeout_ms"]) == (2, 45_000)
-    assert routes["claude"]["timeout_ms"] == 30_000
+    assert routes["gpt-4o"]["retries"] == 2
+    assert routes["claude"]["targets"] == [{"model": "anthropic/claude-sonnet-4-5", "timeout_ms": 60_000}]
+    told = {name: route["timeout_ms"] for name, route in routes.items()}
+    longest = {"gpt-4o": 60_000, "claude": 60_000, "gpt-4": 60_000}
+    assert told == {"local": 45_000, "bedrock-claude": 45_000, **longest}
     assert routes["gpt-4o"]["cache"] == {"mode": "semantic", "ttl": 600, "threshold": 0.8}
     assert routes["gpt-4"]["targets"] == routes["gpt-4o"]["targets"]
     assert providers["azure"] == {
@@ -125,6 +129,7 @@ def test_litellms_deployments_become_providers_and_routes():
     [
         "model_list[1].litellm_params.temperature: a parameter of the call",
         "model_list[0].litellm_params.rpm: no rate of one target here",
+        "model_list[2].litellm_params.stream_timeout: a target has one `timeout_ms`",
         "model_list[4]: no route for a pattern: ask for `openai/<model>` instead",
         "model_list[5]: the catalogue knows no provider for `nobody/knows`",
         "model_list[7]: `bedrock` needs the option `region`",
@@ -152,13 +157,18 @@ def test_a_portkey_config_becomes_one_route():
         "my-route",
         "fallback",
         3,
-        9000,
+        1_200_000,
     )
     assert route["cache"] == {"mode": "semantic", "ttl": 60}
     assert route["targets"] == [
-        {"model": "anthropic/claude-sonnet-4-5", "weight": 70, "when": {"metadata.plan": "paid"}},
-        {"model": "openai/gpt-4o-mini"},
-        {"model": "together/meta-llama/x"},
+        {
+            "model": "anthropic/claude-sonnet-4-5",
+            "weight": 70,
+            "timeout_ms": 9000,
+            "when": {"metadata.plan": "paid"},
+        },
+        {"model": "openai/gpt-4o-mini", "timeout_ms": 9000},
+        {"model": "together/meta-llama/x", "timeout_ms": 1_200_000},
     ]
     assert [provider["api_key"] for provider in document["providers"]] == ["sk-1", {"env": "ANTHROPIC_API_KEY"}, "t"]
     told = "\n".join(found.left_out)
@@ -187,6 +197,7 @@ def test_a_single_provider_and_a_loadbalancer_are_taken_too():
         name="two",
     )
 
+    assert "timeout_ms" not in checked(single)["routes"][0]
     assert checked(single)["routes"][0]["targets"] == [{"model": "openai/gpt-4o"}]
     assert checked(balanced)["routes"][0]["targets"] == [
         {"model": "openai/gpt-4o", "weight": 25},

@@ -6,7 +6,7 @@ from apps.routing.edge.book import BookRecord, ModelRecord, ProviderRecord, Rout
 from apps.routing.edge.dialects.openai.chat import ChatFormat
 from apps.routing.edge.dialects.responses.responses import ResponsesFormat
 from apps.routing.edge.plan import Book
-from apps.routing.edge.upstreams import Workshop
+from apps.routing.edge.workshop import Workshop
 from brokle.edge.egress import EgressClient, Policy
 
 SERVES = ["chat", "responses"]

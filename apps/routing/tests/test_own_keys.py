@@ -6,7 +6,7 @@ from apps.orgs.testing import call, make_household, make_member, signed_in
 from apps.routing.edge.book import BookRecord, CredentialRecord, ProviderRecord, decode_book
 from apps.routing.edge.own_keys import OwnKeysRefused, find_own_keys
 from apps.routing.edge.plan import Book
-from apps.routing.edge.upstreams import Workshop
+from apps.routing.edge.workshop import Workshop
 from apps.routing.models import GatewaySettings
 from apps.routing.snapshot import compile_book, compile_books
 from brokle.edge.egress import EgressClient, Policy

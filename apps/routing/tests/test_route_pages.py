@@ -22,6 +22,7 @@ FORM = {
     "target-0-when": "tag.tier: gold, silver\ninput_tokens: 8000..",
     "target-1-model": "echo/fast",
     "target-1-weight": "2",
+    "target-1-timeout_ms": "1500",
 }
 
 
@@ -54,7 +55,7 @@ def test_a_route_is_made_of_rows_with_conditions(noor, owner):
     said = current_of(made)
     assert said["targets"] == [
         {"model": "echo/slow", "when": {"tag.tier": ["gold", "silver"], "input_tokens": {"min": 8000}}},
-        {"model": "echo/fast", "weight": 2},
+        {"model": "echo/fast", "weight": 2, "timeout_ms": 1500},
     ]
     assert (said["retries"], said["timeout_ms"], said["fallback_on"]) == (1, 30_000, ["error", "timeout"])
 
@@ -68,6 +69,22 @@ def test_the_editor_shows_what_is_in_force_and_saves_the_next_version(noor, owne
     route.refresh_from_db()
     assert route.version == 2
     assert current_of(route)["targets"][0] == {"model": "echo/fast", "when": {"hour": {"min": 9, "max": 17}}}
+
+
+@pytest.mark.parametrize("deadline", ["0", "soon", "30001"])
+def test_a_deadline_that_no_target_can_have_is_told_and_nothing_changes(noor, owner, deadline):
+    answer = owner.post(f"{PAGES}/new", {**FORM, "target-1-timeout_ms": deadline})
+
+    assert answer.status_code == 422
+    assert not Route.objects.of(noor.id).exists()
+
+
+def test_the_deadline_of_a_target_is_shown_in_the_editor_and_in_a_try(owner, route):
+    owner.post(f"{PAGES}/{route.id}", FORM)
+    page = text(owner.get(f"{PAGES}/{route.id}?try=1&tags=tier%3Dgold&input_tokens=9000"))
+
+    assert 'name="target-1-timeout_ms" value="1500"' in page
+    assert "Deadline, ms <bdi>1500</bdi>" in page
 
 
 def test_rows_are_taken_as_sent_also_where_somebody_else_saved_the_same_meanwhile(owner, route):

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.django_db]
 PATH = "/api/v1/routes"
 TARGETS = [
     {"model": "a/big", "weight": 3, "when": {"tag.tier": ["gold"], "segment": "vip", "input_tokens": {"min": 1000}}},
-    {"model": "b/small"},
+    {"model": "b/small", "timeout_ms": 1500},
 ]
 NEW = {
     "name": "fast",
@@ -42,6 +42,7 @@ def test_a_route_is_made_of_targets_conditions_and_a_cache(ask, noor):
     assert (made.json()["version"], made.json()["definition"]["targets"][0]) == (1, TARGETS[0])
     assert (record.name, record.strategy, record.retries) == ("fast", "latency", 2)
     assert json.loads(record.targets[0].when) == TARGETS[0]["when"]
+    assert [target.timeout_ms for target in record.targets] == [0, 1500]
     assert (record.targets[1].when, json.loads(record.cache)) == (
         b"",
         {"mode": "semantic", "ttl": 3600, "threshold": 0.8, "namespace": None},
@@ -56,6 +57,12 @@ def test_a_route_is_made_of_targets_conditions_and_a_cache(ask, noor):
         ({"targets": [{"model": "a", "when": {"input_tokens": "5"}}]}, "takes a number, or {min: …, max: …}"),
         ({"targets": [{"model": "a", "when": {"stream": "yes"}}]}, "takes true or false"),
         ({"targets": [{"model": "a", "wait": 1}]}, "unknown field `wait`"),
+        ({"targets": [{"model": "a", "timeout_ms": 0}]}, ""),
+        ({"targets": [{"model": "a", "timeout_ms": "soon"}]}, ""),
+        (
+            {"timeout_ms": 2000, "targets": [{"model": "a", "timeout_ms": 2001}]},
+            "the `timeout_ms` of `a`, 2001, is longer than the route's, 2000",
+        ),
         ({"strategy": "weighted", "targets": [{"model": "a", "weight": 0}]}, "needs a weight above 0"),
         ({"cache": {"mode": "exact", "threshold": 0.5}}, "belongs to the cache mode `semantic`"),
         ({"strategy": "fastest"}, ""),
@@ -90,7 +97,7 @@ def test_a_change_is_the_next_version_and_the_way_back_another_one(ask, noor):
 def test_a_version_says_where_it_differs(ask):
     made = ask("POST", PATH, NEW).json()
     path = f"{PATH}/{made['id']}"
-    ask("PATCH", path, {"targets": [TARGETS[0], {"model": "c/other"}], "timeout_ms": 5000})
+    ask("PATCH", path, {"targets": [TARGETS[0], {"model": "c/other", "timeout_ms": 1500}], "timeout_ms": 5000})
     second = ask("GET", f"{path}/versions/2").json()
     first = ask("GET", f"{path}/versions/1?against=2").json()
 
@@ -162,11 +169,13 @@ def test_a_difference_names_leaves():
 
 
 def test_a_route_explains_what_it_would_do_with_a_call(ask):
-    made = ask("POST", PATH, {**NEW, "strategy": "fallback", "targets": [*TARGETS, {"model": "echo/fast"}]})
+    made = ask(
+        "POST", PATH, {**NEW, "strategy": "fallback", "targets": [*TARGETS, {"model": "echo/fast", "timeout_ms": 900}]}
+    )
     explain = f"{PATH}/{made.json()['id']}/explain"
 
     told = ask("POST", explain, {"tags": {"tier": "gold"}, "segments": ["vip"], "input_tokens": 999}).json()
 
     assert (told["route"], told["version"], told["strategy"]) == ("fast", 1, "fallback")
-    assert told["targets"] == [{"target": "echo/fast", "place": 1, "reason": "in the order written"}]
+    assert told["targets"] == [{"target": "echo/fast", "place": 1, "reason": "in the order written", "timeout_ms": 900}]
     assert ask("POST", explain, {"input_tokens": "many"}).status_code == 422

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from apps.routing.edge.book import ModelRecord, ProviderRecord, RouteRecord, TargetRecord
+from apps.routing.edge.book import BookRecord, ModelRecord, ProviderRecord, RouteRecord, TargetRecord
 from apps.routing.edge.conditions import Condition, Facts
 from apps.routing.edge.measures import Measure
+from apps.routing.edge.plan import Book
 from apps.routing.edge.prices import Price
 from apps.routing.edge.route import Route, Shadow
 from apps.routing.edge.upstreams import Upstream
+from apps.routing.edge.workshop import Workshop
 from brokle.kernel.errors import Invalid
 
 PROVIDER = ProviderRecord("prv_1", "mock", "openai-compatible", "http://127.0.0.1/v1")
@@ -35,8 +37,8 @@ def route(strategy, *targets, known, **settings):
     return Route(record, {one.model: one for one in known}.get)
 
 
-def names(upstreams):
-    return [one.model for one in upstreams]
+def names(candidates):
+    return [one.upstream.model for one in candidates]
 
 
 def test_fallback_keeps_the_order_written():
@@ -131,6 +133,19 @@ def test_a_call_that_is_too_long_or_needs_more_goes_to_who_can_take_it():
     assert names(chosen.choose(Facts(needs=frozenset({"image-input"})))) == ["seeing", "small"]
 
 
+def test_a_provider_that_cannot_be_asked_for_tools_comes_behind_whatever_its_models_are_said_to_do():
+    replicate = ProviderRecord("prv_2", "rep", "replicate", "http://127.0.0.1/v1")
+    deaf = [
+        Upstream(replicate, ModelRecord(name, name, capabilities=known), [], None, Measure())
+        for name, known in (("silent", []), ("boasting", ["tools"]))
+    ]
+    chosen = route("fallback", "silent", "boasting", "able", known=[*deaf, upstream("able")])
+
+    assert names(chosen.choose(Facts(needs=frozenset({"tools"})))) == ["able", "silent", "boasting"]
+    assert names(chosen.choose(Facts())) == ["silent", "boasting", "able"]
+    assert {one.reason for one in chosen.explain(Facts(needs=frozenset({"tools"})))[:2]} == {"it has no tools"}
+
+
 def test_conditions_leave_targets_out_and_the_explanation_says_why():
     a, b = upstream("a"), upstream("b")
     gold = ("a", 1, {"tag.tier": ["gold", "silver"], "input_tokens": {"max": 99}})
@@ -141,6 +156,41 @@ def test_conditions_leave_targets_out_and_the_explanation_says_why():
     first, second = chosen.explain(Facts(tags={"tier": "gold"}, input_tokens=100))
     assert (first.target, first.place, first.reason) == ("mock/a", 0, "`when.input_tokens` does not fit")
     assert (second.target, second.place, second.reason) == ("mock/b", 1, "in the order written")
+
+
+class Doorless(Workshop):
+    """Nobody is called."""
+
+    def doors(self, provider):
+        return []
+
+
+def patience(*targets, **facts):
+    """Of a plan, by model."""
+    record = RouteRecord("rte_1", "chosen", 1, "fallback", list(targets), timeout_ms=60_000)
+    workshop = Doorless(None, None, lambda _kind, _model: None)
+    found = Book(BookRecord("prj_1", [PROVIDER], [record]), workshop).plan("chosen", lambda: Facts(**facts))
+    return {upstream.model: seconds for upstream, seconds in found.patience.items()}
+
+
+def test_a_plan_tells_how_long_each_target_is_waited_for():
+    short, long = TargetRecord("mock/a", 1, b'{"input_tokens": {"max": 99}}', 500), TargetRecord("mock/a", 1, b"", 9000)
+    other, endless = TargetRecord("mock/b"), TargetRecord("mock/a")
+
+    assert patience(short, other) == {"a": 0.5}
+    assert patience(other) == {}
+    assert patience(short, long, other, input_tokens=5) == {"a": 9.0}
+    assert patience(long, short, input_tokens=500) == {"a": 9.0}
+    assert patience(short, endless) == {}
+    assert patience(short, other, input_tokens=500) == {}
+
+
+def test_an_explanation_tells_the_deadlines_of_targets():
+    a, b = upstream("a"), upstream("b")
+    records = [TargetRecord("a", timeout_ms=500), TargetRecord("b")]
+    found = Route(RouteRecord("rte_1", "r", 1, "fallback", records), {"a": a, "b": b}.get)
+
+    assert [one.timeout_ms for one in found.explain(Facts())] == [500, 0]
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,8 @@ def _said(targets: Any) -> list[dict[str, Any]]:
     for row in targets.cleaned_data:
         if row.get("model"):
             weight = row["weight"] if row["weight"] is not None else 1
-            found.append({"model": row["model"], "weight": weight, "when": row["when"]})
+            deadline = {"timeout_ms": row["timeout_ms"]} if row["timeout_ms"] is not None else {}
+            found.append({"model": row["model"], "weight": weight, "when": row["when"], **deadline})
     return found
 
 
@@ -241,9 +242,9 @@ def _tried(request: HttpRequest, place: EnvironmentRef, route: Route) -> dict[st
     return {**found, "is_tried": True, "considered": _explained(considered)}
 
 
-def _explained(considered: Sequence[Considered]) -> list[tuple[int, str, str]]:
+def _explained(considered: Sequence[Considered]) -> list[tuple[int, str, str, int]]:
     ordered = sorted(considered, key=lambda one: (one.place == 0, one.place))
-    return [(one.place, one.target, reason_of(one.reason)) for one in ordered]
+    return [(one.place, one.target, reason_of(one.reason), one.timeout_ms) for one in ordered]
 
 
 def _history(request: HttpRequest, route: Route, current: dict[str, Any]) -> dict[str, Any]:

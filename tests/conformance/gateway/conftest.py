@@ -72,6 +72,7 @@ routes:
   - {name: safe-azure, fallback_on: [content_policy], targets: [{model: azure/strict}, {model: mock/gpt-4o-mini}]}
   - {name: bedrock-or-gpt, targets: [{model: aws/model-error}, {model: mock/gpt-4o-mini}]}
   - {name: replicate-or-gpt, targets: [{model: rep/acme/failing}, {model: mock/gpt-4o-mini}]}
+  - {name: edits, targets: [{model: rep/black-forest-labs/flux-kontext-max}, {model: mock/painter}]}
   - {name: claude-patient, retries: 2, targets: [{model: claude/claude-limited-briefly}]}
 """
 
@@ -197,6 +198,8 @@ def _of_replicate(replicate_url: str) -> str:
     api_key: {REPLICATE_KEY}
     models:
       - {{id: black-forest-labs/flux-schnell, request_usd: 0.003}}
+      - {{id: black-forest-labs/flux-kontext-max, request_usd: 0.08}}
+      - {{id: black-forest-labs/flux-fill-pro, request_usd: 0.05}}
       - {{id: hello, upstream: "replicate/hello-world:{VERSION}"}}
 {models}
 """

@@ -258,6 +258,17 @@ def test_vectors_asked_of_gemini_pass_as_they_came(google, post, gemini):
     assert gemini.calls[-1].raw == json.dumps(body, separators=(",", ":")).encode()
 
 
+def test_what_texts_are_for_reaches_who_has_a_word_for_it(google, cohere, gemini):
+    config = types.EmbedContentConfig(task_type="RETRIEVAL_QUERY")
+    google.models.embed_content(model="cohere/embed-v4.0", contents=["a", "b"], config=config)
+    assert cohere.calls[-1].body["input_type"] == "search_query"
+    config = types.EmbedContentConfig(task_type="RETRIEVAL_DOCUMENT", title="of a")
+    google.models.embed_content(model="cloud/gemini-embedding-001", contents="a", config=config)
+    assert gemini.calls[-1].body["instances"] == [{"content": "a", "task_type": "RETRIEVAL_DOCUMENT", "title": "of a"}]
+    with pytest.raises(ClientError, match="title"):
+        google.models.embed_content(model="cohere/embed-v4.0", contents="a", config=config)
+
+
 def test_what_only_google_knows_of_vectors_is_400_elsewhere(google, post):
     config = types.EmbedContentConfig(task_type="RETRIEVAL_QUERY")
     with pytest.raises(ClientError, match="taskType"):

@@ -156,6 +156,15 @@ def test_embeddings_are_embedded(client, row):
     assert row(reply.headers["x-request-id"])["cost_usd_nanos"] == 5 * 2_500
 
 
+def test_what_texts_are_for_is_said_in_its_words(client, cohere):
+    for said in ({"input_type": "search_query"}, {"task_type": "RETRIEVAL_QUERY"}):
+        client.embeddings.create(model="cohere/embed-v4.0", input="a", extra_body=said)
+        assert cohere.calls[-1].body["input_type"] == "search_query"
+    with pytest.raises(BadRequestError) as caught:
+        client.embeddings.create(model="cohere/embed-v4.0", input="a", extra_body={"task_type": "FACT_VERIFICATION"})
+    assert caught.value.param == "task_type"
+
+
 def test_ranking_is_relayed(home, cohere, row):
     body = {"model": "cohere/rerank-v3.5", "query": "q", "documents": ["a", "b"], "top_n": 1}
     sent = {"authorization": f"Bearer {BOOTSTRAP_KEY}", "content-type": "application/json"}

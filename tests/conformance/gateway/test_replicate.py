@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from base64 import b64decode, b64encode
 
 import pytest
 from google import genai
@@ -16,6 +17,7 @@ pytestmark = [pytest.mark.engines]
 LLAMA = "rep/meta/meta-llama-3-8b-instruct"
 UNSTREAMED = "rep/meta/llama-2-7b-chat"
 HI = [{"role": "user", "content": "hi"}]
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\2\0\0\0 and more"
 NANOS = 11 * 50 + 7 * 250
 
 
@@ -64,6 +66,57 @@ def test_pictures_are_asked_for_as_at_openai(client, row, replicate):
     with pytest.raises(BadRequestError) as caught:
         client.images.generate(model="rep/black-forest-labs/flux-schnell", prompt="x", response_format="b64_json")
     assert caught.value.param == "response_format"
+
+
+def test_pictures_are_changed_as_at_openai(client, row, replicate):
+    raw = client.images.with_raw_response.edit(
+        model="rep/black-forest-labs/flux-kontext-max",
+        image=("mosque.png", PNG, "image/png"),
+        prompt="the same at night",
+        size="1536x1024",
+        extra_body={"input": {"seed": 7}},
+    )
+    assert [picture.url for picture in raw.parse().data] == [PICTURE]
+    created = [call for call in replicate.calls if "flux-kontext-max" in call.path][-1]
+    assert created.body["input"] == {
+        "prompt": "the same at night",
+        "input_image": f"data:image/png;base64,{b64encode(PNG).decode()}",
+        "aspect_ratio": "3:2",
+        "seed": 7,
+    }
+    found = row(raw.headers["x-request-id"])
+    assert (found["endpoint"], found["status"], found["cost_usd_nanos"]) == ("images.edits", 200, 80_000_000)
+
+
+def test_pictures_that_come_in_pieces_are_whole_before_the_caller_is_listened_to(client, replicate):
+    large, mask = PNG + b"\0" * 3_000_000, b"\xff\xd8\xff mask"
+    answer = client.images.edit(
+        model="rep/black-forest-labs/flux-fill-pro", image=("a.png", large), mask=("m.jpg", mask), prompt="x"
+    )
+    assert answer.data[0].url == PICTURE
+    created = [call for call in replicate.calls if "flux-fill-pro" in call.path][-1]
+    assert b64decode(created.body["input"]["image"].partition(",")[2]) == large
+    assert created.body["input"]["mask"] == f"data:image/jpeg;base64,{b64encode(mask).decode()}"
+
+
+def test_an_edit_that_cannot_be_said_is_400_by_its_name_and_the_next_target_is_asked(client, provider):
+    asked = {"model": "rep/black-forest-labs/flux-kontext-max", "prompt": "x", "image": ("a.png", PNG)}
+    for more, field in (
+        ({"mask": ("m.png", PNG)}, "mask"),
+        ({"image": [("a.png", PNG), ("b.png", PNG)]}, "image"),
+        ({"quality": "high"}, "quality"),
+        ({"response_format": "b64_json"}, "response_format"),
+        ({"image": ("a.txt", b"a mosque")}, "image"),
+        ({"stream": True}, "stream"),
+    ):
+        with pytest.raises(BadRequestError) as caught:
+            client.images.edit(**{**asked, **more})
+        assert caught.value.param == field
+    drops = {"drop_unsupported": True}
+    assert client.images.edit(**asked, mask=("m.png", PNG), quality="high", extra_body=drops).data[0].url == PICTURE
+
+    reply = client.images.with_raw_response.edit(**asked | {"model": "edits"}, mask=("m.png", PNG))
+    assert (reply.headers["x-brokle-provider"], reply.headers["x-brokle-attempts"]) == ("mock", "1")
 
 
 def test_what_it_cannot_be_told_is_400_by_its_name(client):

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.engines
 PLAIN = {"x-brokle-metadata": "off"}
 WORDS = ["Peace", " be", " upon", " you", " — ", "السلام", " عليكم", " 🌙", "!"]
 SILENCE_MS = 1000
+PATIENCE_MS = 300
 
 
 def _configuration(main: int, spare: int) -> str:
@@ -27,7 +28,7 @@ providers:
   - name: main
     kind: openai-compatible
     base_url: http://127.0.0.1:{main}/v1
-    models: [{{id: m, input_usd_per_mtok: 1, output_usd_per_mtok: 10}}, {{id: silent}}]
+    models: [{{id: m, input_usd_per_mtok: 1, output_usd_per_mtok: 10}}, {{id: silent}}, {{id: mute}}]
   - name: spare
     kind: openai-compatible
     base_url: http://127.0.0.1:{spare}/v1
@@ -41,6 +42,9 @@ routes:
   - {{name: covered, targets: [{{model: main/m}}, {{model: spare/m}}]}}
   - {{name: covered-claude, targets: [{{model: claude/c}}, {{model: spare/m}}]}}
   - {{name: alone, timeout_ms: {SILENCE_MS}, targets: [{{model: main/silent}}]}}
+  - {{name: hasty, targets: [{{model: main/mute, timeout_ms: {PATIENCE_MS}}}, {{model: spare/m}}]}}
+  - {{name: hasty-alone, targets: [{{model: main/mute, timeout_ms: {PATIENCE_MS}}}]}}
+  - {{name: slow-speaker, targets: [{{model: "echo/rate=20,size=12", timeout_ms: {PATIENCE_MS}}}]}}
 """
 
 
@@ -227,6 +231,84 @@ async def test_2_callers_in_a_hurry_shut_nobody_out(home, way, main):
 
     assert {answer.status for answer in left} == {504}
     assert (await ask(home.port, written(chat("main/m")))).status == 200
+
+
+class Mute:
+    """Says nothing more than this, and counts who hangs up on it."""
+
+    def __init__(self, said=b""):
+        self._said = said
+        self.left = 0
+
+    async def __call__(self, talk):
+        await talk.send(self._said)
+        await talk.until_closed()
+        self.left += 1
+
+
+BEGUN = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "is_stream"),
+    [(b"", False), (b"", True), (BEGUN, True)],
+    ids=["whole", "stream", "stream that only begins"],
+)
+async def test_2_a_target_is_waited_for_as_long_as_its_own_deadline_and_the_next_one_answers(
+    home, main, said, is_stream, record_property
+):
+    main.script = mute = Mute(said)
+    answer = await ask(home.port, written(chat("hasty", stream=is_stream)))
+
+    assert (answer.status, answer.headers["x-brokle-provider"], answer.headers["x-brokle-attempts"]) == (
+        200,
+        "spare",
+        "2",
+    )
+    assert PATIENCE_MS <= answer.seconds * 1000 <= PATIENCE_MS + 200
+    await asyncio.to_thread(home.wait_for, lambda: mute.left == 1)
+    first, second = await _attempts(home, answer.headers["x-request-id"])
+    assert (first["provider"], first["status"], first["cause"]) == ("main", 504, "timeout")
+    assert PATIENCE_MS <= first["latency_ms"] <= PATIENCE_MS + 100
+    assert (second["provider"], second["status"], second["cause"]) == ("spare", 200, "")
+    told = f"given up after {first['latency_ms']:.1f} ms, answered after {answer.seconds * 1000:.1f} ms"
+    record_property("seen", told)
+    print(told)  # noqa: T201 - the figure of docs/faults.md
+
+
+async def _attempts(home, request_id):
+    rows = []
+    with connect(home.run_file()["urls"]["CLICKHOUSE_URL"]) as database:
+
+        def are_there():
+            found = database.query(
+                "SELECT * FROM ai_routing_metrics FINAL WHERE request_id = {id:String} ORDER BY attempt",
+                parameters={"id": request_id},
+            )
+            rows[:] = list(found.named_results())
+            return len(rows) == 2
+
+        await asyncio.to_thread(home.wait_for, are_there)
+    return rows
+
+
+async def test_2_deadlines_of_targets_shut_nobody_out(home, main):
+    """They are shorter than what others wait, which says nothing about the provider."""
+    main.script = Mute()
+    left = await asyncio.gather(*(ask(home.port, written(chat("hasty-alone"))) for _ in range(10)))
+    main.script = answering_chat("here")
+
+    assert {(answer.status, answer.json()["error"]["code"]) for answer in left} == {(504, "upstream_timeout")}
+    assert all(PATIENCE_MS <= answer.seconds * 1000 < SILENCE_MS for answer in left)
+    assert (await ask(home.port, written(chat("main/mute")))).status == 200
+
+
+async def test_2_who_has_begun_in_time_is_heard_to_the_end(home):
+    answer = await ask(home.port, written(chat("slow-speaker", stream=True)))
+
+    assert answer.status == 200
+    assert answer.seconds > PATIENCE_MS / 1000
+    assert answer.body.rstrip().endswith(b"[DONE]")
 
 
 def contents(body: bytes) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from apps.routing.edge.dialects.purposes import Text, Words, fitted, purpose_of
 from apps.routing.edge.dialects.speech import CannotExpress, decoded
 from apps.routing.edge.usage import Usage
 from brokle.kernel.errors import BadRequest
@@ -13,15 +14,23 @@ EMBEDDINGS: Final = "embeddings"
 Vectors = list[list[float]]
 
 _BYTES_PER_TOKEN: Final = 4
-_PLACED: Final = frozenset({"model", "input", "dimensions", "encoding_format", "user", "brokle", "drop_unsupported"})
+_INPUT_TYPE: Final = "input_type"
+_TASK_TYPE: Final = "task_type"
+_PLACED: Final = frozenset(
+    {"model", "input", "dimensions", "encoding_format", "user", "brokle", "drop_unsupported"}
+    | {_INPUT_TYPE, _TASK_TYPE, "title"}
+)
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class Embedder(Protocol):
     """What a dialect that has its own form of embeddings can do."""
 
-    def write(self, texts: list[str], dimensions: int | None, model: str) -> bytes:
-        """Raises CannotExpress."""
+    def words(self, model: str) -> Words:
+        """How it is told what texts are for."""
+
+    def write(self, texts: list[Text], dimensions: int | None, model: str) -> bytes:
+        """Purposes are in its own words. Raises CannotExpress."""
 
     def read(self, body: bytes) -> tuple[Vectors, Usage | None]:
         """None where the provider does not count. Raises msgspec.DecodeError for what is no answer of this dialect."""
@@ -31,6 +40,17 @@ class _Asked(msgspec.Struct):
     input: str | list[str | int | list[int]]
     dimensions: int | None = None
     encoding_format: str | None = None
+    input_type: str | None = None
+    task_type: str | None = None
+    title: str | None = None
+
+    def purpose(self) -> tuple[str, str]:
+        """And the name that it was given by: Cohere's, or Google's."""
+        field = _INPUT_TYPE if self.input_type is not None else _TASK_TYPE
+        ours, theirs = purpose_of(self.input_type, _INPUT_TYPE), purpose_of(self.task_type, _TASK_TYPE)
+        if ours and theirs and ours != theirs:
+            raise BadRequest("`input_type` and `task_type` say different things", field=_TASK_TYPE)
+        return ours or theirs, field
 
 
 _decoder: Final = msgspec.json.Decoder(_Asked)
@@ -62,7 +82,10 @@ class Embedding:
                 raise CannotExpress(name, title)
         self._is_packed = said.encoding_format == "base64"
         self._size = sum(len(str(text).encode()) for text in texts)
-        return self._embedder.write([str(text) for text in texts], said.dimensions, model)
+        purpose, field = said.purpose()
+        plain = [Text(str(text), purpose, said.title or "") for text in texts]
+        told = fitted(plain, self._embedder.words(model), field, title, drops_unsupported=drops_unsupported)
+        return self._embedder.write(told, said.dimensions, model)
 
     def answer(self, body: bytes) -> tuple[bytes, Usage]:
         vectors, usage = self._embedder.read(body)

@@ -9,11 +9,12 @@ from apps.routing.edge.dialects.speech import CannotExpress, decoded
 from apps.routing.edge.usage import Usage
 
 PICTURES: Final = "images.generations"
-_PLACED: Final = frozenset(
+EDITS: Final = "images.edits"
+PLACED: Final = frozenset(
     {"model", "prompt", "n", "size", "output_format", "response_format", "user", "brokle", "drop_unsupported"}
 )
 # Said by SDKs whether or not it was asked for, and nothing that changes a picture.
-_IDLE: Final = frozenset({"moderation", "stream"})
+IDLE: Final = frozenset({"moderation", "stream"})
 _encode: Final = msgspec.json.Encoder().encode
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -26,11 +27,23 @@ class Asked(msgspec.Struct):
     response_format: str | None = None
 
 
+class Picture(msgspec.Struct):
+    """One that is given, and what it is: `image/png` and the like."""
+
+    kind: str
+    data: bytes
+
+
 class Wish(msgspec.Struct):
-    """`rest` is what has no place in `asked`, for the painter to take or refuse."""
+    """`rest` is what has no place in `asked`, for the painter to take or refuse.
+
+    With `images` they are to be changed: where the `mask` says, if there is one.
+    """
 
     asked: Asked
     rest: dict[str, msgspec.Raw]
+    images: list[Picture] = []
+    mask: Picture | None = None
 
 
 class Painter(Protocol):
@@ -55,10 +68,13 @@ class Drawing:
 
     def write(self, body: bytes, model: str, title: str, *, drops_unsupported: bool) -> bytes:
         asked: Asked = decoded(body, _decoder)
-        if asked.response_format == "b64_json" and not drops_unsupported:
+        rest = {name: value for name, value in _members(body).items() if name not in PLACED | IDLE}
+        return self._written(Wish(asked, rest), model, title, drops_unsupported=drops_unsupported)
+
+    def _written(self, wish: Wish, model: str, title: str, *, drops_unsupported: bool) -> bytes:
+        if wish.asked.response_format == "b64_json" and not drops_unsupported:
             raise CannotExpress("response_format", title, "it answers with addresses")
-        rest = {name: value for name, value in _members(body).items() if name not in _PLACED | _IDLE}
-        return self._painter.write(Wish(asked, rest), model, drops_unsupported=drops_unsupported)
+        return self._painter.write(wish, model, drops_unsupported=drops_unsupported)
 
     def answer(self, body: bytes) -> tuple[bytes, Usage]:
         found = self._painter.read(body)

@@ -139,6 +139,9 @@ class Format(Protocol):
     async def ask_of(self, request: Request, model: str = "") -> Ask:
         """`model` is named by the address, which counts more than what the body says."""
 
+    async def hold(self, ask: Ask) -> None:
+        """Takes what is still to come of the request: before it is read twice, or the caller is listened to."""
+
     def onward(self, ask: Ask, body: bytes) -> bytes | AsyncIterator[bytes]:
         """What goes out of what `relayed` made: bytes that can be sent again, or a stream that cannot."""
 
@@ -171,6 +174,9 @@ class WholeBody:
     def read_ask(self, request: Request, body: bytes) -> Ask:
         raise NotImplementedError
 
+    async def hold(self, ask: Ask) -> None:
+        pass
+
     def onward(self, ask: Ask, body: bytes) -> bytes | AsyncIterator[bytes]:
         return body
 
@@ -183,6 +189,8 @@ class Dialect(Protocol):
 
     name: str
     title: str
+    lacks: frozenset[str]
+    """What no model can be asked for in it, whatever the model can do, in the catalogue's words."""
 
     def speaks(self, format_name: str) -> bool:
         """Whether the provider understands this format of callers as it is."""

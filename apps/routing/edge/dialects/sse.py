@@ -4,7 +4,8 @@ import re
 from itertools import pairwise
 from typing import Final
 
-_BOUNDARY: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_BOUNDARY: Final = re.compile(rb"(?:\r\n\r\n|\n\n|\r\r)[\r\n]*")
+"""Further empty lines belong to the event that they follow, so that none is lost between two."""
 _LONGEST_BOUNDARY: Final = 4
 LARGEST_EVENT: Final = 8 * 1024 * 1024
 

@@ -11,6 +11,8 @@ class Usual:
     Whatever else a caller wrote in a form that is understood there is passed on as it is.
     """
 
+    lacks: frozenset[str] = frozenset()
+
     def signer(self, secret: str, options: dict[str, str], egress: EgressClient) -> Signer | None:
         return None
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from apps.routing.edge.conversation import Conversation, Shape, Text, Turn
+from apps.routing.edge.dialects import purposes
 from apps.routing.edge.dialects.anthropic.requests import read_request as read_messages
 from apps.routing.edge.dialects.bedrock.conversations import write_request
 from apps.routing.edge.dialects.bedrock.embeddings import InvokeEmbedder
@@ -346,15 +347,19 @@ def test_a_schema_nested_too_deeply_is_a_wrong_request():
 
 
 # ── Embeddings ───────────────────────────────────────────────────────────────
+def _texts(*texts):
+    return [purposes.Text(text) for text in texts]
+
+
 def test_embeddings_of_titan_and_cohere():
     embedder = InvokeEmbedder()
-    assert json.loads(embedder.write(["a"], 256, TITAN)) == {"inputText": "a", "dimensions": 256}
-    assert json.loads(embedder.write(["a", "b"], None, COHERE)) == {
+    assert json.loads(embedder.write(_texts("a"), 256, TITAN)) == {"inputText": "a", "dimensions": 256}
+    assert json.loads(embedder.write(_texts("a", "b"), None, COHERE)) == {
         "texts": ["a", "b"],
         "input_type": "search_document",
     }
-    assert json.loads(embedder.write(["a"], 256, "us.cohere.embed-v4:0"))["output_dimension"] == 256
-    assert json.loads(embedder.write(["a"], 256, "amazon.titan-embed-image-v1"))["embeddingConfig"] == {
+    assert json.loads(embedder.write(_texts("a"), 256, "us.cohere.embed-v4:0"))["output_dimension"] == 256
+    assert json.loads(embedder.write(_texts("a"), 256, "amazon.titan-embed-image-v1"))["embeddingConfig"] == {
         "outputEmbeddingLength": 256
     }
     assert embedder.read(b'{"embedding": [0.5], "inputTextTokenCount": 3}') == ([[0.5]], Usage(input=3))
@@ -375,5 +380,5 @@ def test_embeddings_of_titan_and_cohere():
 )
 def test_what_an_embedding_model_cannot_be_told(model, texts, dimensions, field):
     with pytest.raises(CannotExpress) as caught:
-        InvokeEmbedder().write(texts, dimensions, model)
+        InvokeEmbedder().write(_texts(*texts), dimensions, model)
     assert caught.value.field == field

@@ -11,7 +11,7 @@ from botocore.credentials import Credentials
 
 from apps.routing.edge.dialects.bedrock.dialect import Bedrock
 from apps.routing.edge.dialects.bedrock.signature import Keys, Signature, find_keys
-from apps.routing.edge.upstreams import OPEN_TO_ALL, Door
+from apps.routing.edge.doors import OPEN_TO_ALL, Door
 from brokle.edge.egress import EgressClient, Limits, Policy
 from brokle.kernel.errors import Unavailable
 from tests.fakes.bedrock_provider import ACCESS_KEY, SECRET_KEY

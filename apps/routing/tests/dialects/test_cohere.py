@@ -13,6 +13,7 @@ from apps.routing.edge.dialects.cohere.replies import read_whole
 from apps.routing.edge.dialects.cohere.streams import ChatReader
 from apps.routing.edge.dialects.cohere.wire import refusal_of
 from apps.routing.edge.dialects.openai.requests import read_request as read_chat
+from apps.routing.edge.dialects.purposes import Text
 from apps.routing.edge.dialects.speech import CannotExpress
 from apps.routing.edge.reply import (
     ArgumentsPiece,
@@ -278,7 +279,7 @@ def test_refusals_have_coheres_words():
 
 def test_embeddings():
     embedder = CohereEmbedder()
-    found = check("/v2/embed", json.loads(embedder.write(["a", "b"], 2, "embed-v4.0")))
+    found = check("/v2/embed", json.loads(embedder.write([Text("a"), Text("b")], 2, "embed-v4.0")))
     assert found == {
         "model": "embed-v4.0",
         "texts": ["a", "b"],

@@ -8,6 +8,7 @@ from ollama._types import ChatRequest, ChatResponse, EmbedRequest, Message, Opti
 from apps.routing.edge.dialects.catalog import dialect_of
 from apps.routing.edge.dialects.ollama.embeddings import OllamaEmbedder
 from apps.routing.edge.dialects.openai.requests import read_request as read_chat
+from apps.routing.edge.dialects.purposes import Text
 from apps.routing.edge.dialects.speech import CannotExpress
 from apps.routing.edge.reply import (
     ArgumentsPiece,
@@ -205,7 +206,7 @@ def test_refusals_are_sentences():
 
 
 def test_embeddings():
-    body = json.loads(OllamaEmbedder().write(["a", "b"], 2, "nomic-embed-text"))
+    body = json.loads(OllamaEmbedder().write([Text("a"), Text("b")], 2, "nomic-embed-text"))
     assert body == {"model": "nomic-embed-text", "input": ["a", "b"], "dimensions": 2}
     EmbedRequest.model_validate(body)
     reply = b'{"model": "m", "embeddings": [[0.5]], "prompt_eval_count": 3}'

@@ -13,11 +13,13 @@ from apps.routing.edge.dialects.pictures import Drawing
 from apps.routing.edge.dialects.replicate.places import place_of
 from apps.routing.edge.dialects.replicate.replies import PredictionReader, read_whole
 from apps.routing.edge.dialects.speech import CannotExpress
+from apps.routing.edge.doors import OPEN_TO_ALL, Door
 from apps.routing.edge.plan import Book
 from apps.routing.edge.predictions import PREDICTION, event
 from apps.routing.edge.reply import Begun, Failed, Finished, TextPiece, Used
-from apps.routing.edge.upstreams import OPEN_TO_ALL, Door, PredictionUpstream, Workshop
+from apps.routing.edge.upstreams import PredictionUpstream
 from apps.routing.edge.usage import Usage
+from apps.routing.edge.workshop import Workshop
 from brokle.edge.egress import EgressClient, Limits, Policy
 from brokle.kernel.errors import BadRequest, UpstreamFailed, UpstreamTimedOut
 from tests.fakes.replicate_provider import KEY, METRICS, PICTURE, TEXT, VERSION, replicate_provider

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.routing.edge.dialects.sse import LARGEST_EVENT, Events, EventTooLarge, Gathered, end_of_events
+from apps.routing.edge.dialects.sse import LARGEST_EVENT, Events, EventTooLarge, Gathered, end_of_events, split_events
 
 TEXT = st.lists(
     st.sampled_from(
@@ -19,6 +19,12 @@ def pieces_of(data, sizes):
         yield data[place : place + size]
         place += size
     yield data[place:]
+
+
+@pytest.mark.parametrize("data", [b"data: a\n\n\n", b"\r\ndata: a\n\n\n", b"data: a\r\n\r\n\r\ndata: b\n\n", b"\n\n\n"])
+def test_further_empty_lines_belong_to_the_event_before_them(data):
+    assert end_of_events(data) == len(data)
+    assert b"".join(split_events(data)) == data
 
 
 @given(TEXT, st.lists(st.integers(1, 7)))

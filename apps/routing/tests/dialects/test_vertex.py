@@ -7,6 +7,7 @@ import pytest
 from google.auth import jwt
 
 from apps.routing.edge.dialects.openai.requests import read_request as read_chat
+from apps.routing.edge.dialects.purposes import Text
 from apps.routing.edge.dialects.speech import CannotExpress
 from apps.routing.edge.dialects.tokens import Tokens
 from apps.routing.edge.dialects.vertex.dialect import Vertex
@@ -69,7 +70,7 @@ def test_in_the_cloud_calls_have_labels_and_no_tiers():
 
 def test_embeddings_are_predictions():
     embedder = VertexEmbedder()
-    assert json.loads(embedder.write(["a"], 2, "m")) == {
+    assert json.loads(embedder.write([Text("a")], 2, "m")) == {
         "instances": [{"content": "a"}],
         "parameters": {"outputDimensionality": 2},
     }

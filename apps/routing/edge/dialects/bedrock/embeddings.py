@@ -4,11 +4,14 @@ from typing import Any, Final
 
 import msgspec
 
+from apps.routing.edge.dialects.cohere.embeddings import USUAL
 from apps.routing.edge.dialects.embedding import Vectors
+from apps.routing.edge.dialects.purposes import COHERES, SILENT, Text, Words
 from apps.routing.edge.dialects.speech import CannotExpress
 from apps.routing.edge.usage import Usage
 
 _TITLE: Final = "Amazon Bedrock"
+_COHERES: Final = "cohere.embed"
 _encode: Final = msgspec.json.encode
 
 
@@ -28,8 +31,11 @@ _decode: Final = msgspec.json.Decoder(_Reply).decode
 
 
 class InvokeEmbedder:
-    def write(self, texts: list[str], dimensions: int | None, model: str) -> bytes:
-        if "cohere.embed" in model:
+    def words(self, model: str) -> Words:
+        return COHERES if _COHERES in model else SILENT
+
+    def write(self, texts: list[Text], dimensions: int | None, model: str) -> bytes:
+        if _COHERES in model:
             return _encode(_coheres(texts, dimensions, model))
         if "titan-embed" in model:
             return _encode(_titans(texts, dimensions, model))
@@ -46,10 +52,10 @@ class InvokeEmbedder:
         return reply.embeddings.vectors if isinstance(reply.embeddings, _Typed) else reply.embeddings, None
 
 
-def _titans(texts: list[str], dimensions: int | None, model: str) -> dict[str, Any]:
+def _titans(texts: list[Text], dimensions: int | None, model: str) -> dict[str, Any]:
     if len(texts) != 1:
         raise CannotExpress("input", _TITLE, "Titan takes one text in a call")
-    body: dict[str, Any] = {"inputText": texts[0]}
+    body: dict[str, Any] = {"inputText": texts[0].text}
     if dimensions is None:
         return body
     if "titan-embed-image" in model:
@@ -59,9 +65,8 @@ def _titans(texts: list[str], dimensions: int | None, model: str) -> dict[str, A
     raise CannotExpress("dimensions", _TITLE)
 
 
-def _coheres(texts: list[str], dimensions: int | None, model: str) -> dict[str, Any]:
-    """OpenAI's form does not say what the texts are for; those that are kept to be found are the usual ones."""
-    body: dict[str, Any] = {"texts": texts, "input_type": "search_document"}
+def _coheres(texts: list[Text], dimensions: int | None, model: str) -> dict[str, Any]:
+    body: dict[str, Any] = {"texts": [text.text for text in texts], "input_type": texts[0].purpose or USUAL}
     if dimensions is None:
         return body
     if "embed-v4" not in model:

@@ -6,8 +6,11 @@ import msgspec
 
 from apps.routing.edge.dialects.cohere.wire import WireUsage
 from apps.routing.edge.dialects.embedding import Vectors
+from apps.routing.edge.dialects.purposes import COHERES, Text, Words
 from apps.routing.edge.usage import Usage
 
+USUAL: Final = "search_document"
+"""Where the caller does not say what texts are for: most are kept to be found."""
 _encode: Final = msgspec.json.encode
 
 
@@ -24,12 +27,14 @@ _decode: Final = msgspec.json.Decoder(_Reply).decode
 
 
 class CohereEmbedder:
-    def write(self, texts: list[str], dimensions: int | None, model: str) -> bytes:
-        """OpenAI's form does not say what the texts are for; those that are kept to be found are the usual ones."""
+    def words(self, model: str) -> Words:
+        return COHERES
+
+    def write(self, texts: list[Text], dimensions: int | None, model: str) -> bytes:
         body: dict[str, Any] = {
             "model": model,
-            "texts": texts,
-            "input_type": "search_document",
+            "texts": [text.text for text in texts],
+            "input_type": texts[0].purpose or USUAL,
             "embedding_types": ["float"],
         }
         return _encode(body | ({} if dimensions is None else {"output_dimension": dimensions}))

@@ -12,6 +12,7 @@ from apps.routing.edge.dialects.gemini.contents import held, listed
 from apps.routing.edge.dialects.gemini.generate import called, refused
 from apps.routing.edge.dialects.gemini.wire import error_object, find_reply
 from apps.routing.edge.dialects.openai.plain import no_conversation
+from apps.routing.edge.dialects.purposes import Text, fitted, purpose_of
 from apps.routing.edge.dialects.speech import CannotExpress, Light, Stream, WholeBody, Writer, decoded
 from apps.routing.edge.reply import Failed, WholeReply
 from apps.routing.edge.splice import joined, members_of
@@ -26,7 +27,10 @@ EMBED: Final = "gemini.embed"
 BATCH_EMBED: Final = "gemini.batch_embed"
 
 _OURS: Final = ("brokle", "drop_unsupported")
-_PLACED: Final = frozenset({"model", "content", "outputDimensionality", "output_dimensionality", *_OURS})
+_TASK: Final = "taskType"
+_PLACED: Final = frozenset(
+    {"model", "content", "outputDimensionality", "output_dimensionality", _TASK, "task_type", "title", *_OURS}
+)
 _BYTES_PER_TOKEN: Final = 4
 _encode: Final = msgspec.json.Encoder().encode
 _decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -112,8 +116,9 @@ class EmbeddingOfContents:
         sizes = {held(one, "outputDimensionality") for one in asked}
         if len(sizes) > 1 or not all(size is None or isinstance(size, int) for size in sizes):
             raise BadRequest("outputDimensionality is one number for all requests", field="outputDimensionality")
-        self._size = sum(len(text.encode()) for text in texts)
-        return self._embedder.write(texts, sizes.pop(), model)
+        self._size = sum(len(text.text.encode()) for text in texts)
+        told = fitted(texts, self._embedder.words(model), _TASK, title, drops_unsupported=drops_unsupported)
+        return self._embedder.write(told, sizes.pop(), model)
 
     def answer(self, body: bytes) -> tuple[bytes, Usage]:
         vectors, usage = self._embedder.read(body)
@@ -133,7 +138,7 @@ def _rename(members: dict[str, msgspec.Raw], told: msgspec.Raw, *, wants: bool =
     return is_other
 
 
-def _text(one: dict[str, Any], title: str) -> str:
+def _text(one: dict[str, Any], provider: str) -> Text:
     content = one.get("content")
     parts = listed(content.get("parts"), "content.parts") if isinstance(content, dict) else []
     if not parts:
@@ -141,5 +146,8 @@ def _text(one: dict[str, Any], title: str) -> str:
     for part in parts:
         odd = next((name for name in part if name != "text"), "")
         if odd or not isinstance(part.get("text"), str):
-            raise CannotExpress(f"content.parts.{odd or 'text'}", title)
-    return "\n".join(part["text"] for part in parts)
+            raise CannotExpress(f"content.parts.{odd or 'text'}", provider)
+    title = one.get("title") or ""
+    if not isinstance(title, str):
+        raise BadRequest("title is a text", field="title")
+    return Text("\n".join(part["text"] for part in parts), purpose_of(held(one, _TASK), _TASK), title)

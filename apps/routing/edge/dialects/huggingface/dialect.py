@@ -7,6 +7,7 @@ import msgspec
 
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedder, Vectors
 from apps.routing.edge.dialects.openai.dialect import OpenAI
+from apps.routing.edge.dialects.purposes import SILENT, Text, Words
 from apps.routing.edge.dialects.speech import CannotExpress
 from apps.routing.edge.usage import Usage
 
@@ -35,10 +36,13 @@ class PipelineEmbedder:
     def __init__(self, title: str) -> None:
         self._title = title
 
-    def write(self, texts: list[str], dimensions: int | None, model: str) -> bytes:
+    def words(self, model: str) -> Words:
+        return SILENT
+
+    def write(self, texts: list[Text], dimensions: int | None, model: str) -> bytes:
         if dimensions is not None:
             raise CannotExpress("dimensions", self._title)
-        return _encode({"inputs": texts})
+        return _encode({"inputs": [text.text for text in texts]})
 
     def read(self, body: bytes) -> tuple[Vectors, Usage | None]:
         """A vector for each text; models that give one for each token are no embedders of texts."""

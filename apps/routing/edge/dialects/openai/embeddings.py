@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from apps.routing.edge.dialects.embedding import Vectors
+from apps.routing.edge.dialects.purposes import SILENT, Text, Words
 from apps.routing.edge.usage import Usage
 
 _encode: Final = msgspec.json.encode
@@ -28,8 +29,11 @@ _decode: Final = msgspec.json.Decoder(_Reply).decode
 
 
 class OpenAIEmbedder:
-    def write(self, texts: list[str], dimensions: int | None, model: str) -> bytes:
-        body: dict[str, Any] = {"model": model, "input": texts, "encoding_format": "float"}
+    def words(self, model: str) -> Words:
+        return SILENT
+
+    def write(self, texts: list[Text], dimensions: int | None, model: str) -> bytes:
+        body: dict[str, Any] = {"model": model, "input": [text.text for text in texts], "encoding_format": "float"}
         return _encode(body | ({} if dimensions is None else {"dimensions": dimensions}))
 
     def read(self, body: bytes) -> tuple[Vectors, Usage | None]:

@@ -1,8 +1,8 @@
 """OpenAI's endpoints that take a file: the form is read as far as the model's name, and the rest streams through."""
 
 import re
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Iterator
+from typing import Final, NamedTuple
 
 from apps.routing.edge.asks import Ask
 from apps.routing.edge.controls import read_controls
@@ -14,10 +14,21 @@ from brokle.kernel.errors import BadRequest
 _BOUNDARY: Final = re.compile(rb'multipart/form-data\s*;.*?boundary="?([^";,\s]{1,70})"?', re.IGNORECASE)
 _NAME: Final = re.compile(rb'\bname="((?:[^"\\]|\\.)*)"')
 _FILE: Final = re.compile(rb"\bfilename\*?=", re.IGNORECASE)
+_KIND: Final = re.compile(rb"^content-type:\s*([^\s;]+)", re.IGNORECASE | re.MULTILINE)
 _HEAD_ENDS: Final = b"\r\n\r\n"
+_FORM_ENDS: Final = b"--"
 _KEPT: Final = 1024 * 1024
 """Forms up to this size are held whole, so that a second provider can be asked when the first one fails."""
 _LONGEST_VALUE: Final = 1000
+
+
+class Part(NamedTuple):
+    """One field. `kind` is what a file is said to be; a field that is no file has none."""
+
+    name: str
+    kind: str
+    content: bytes
+    is_file: bool
 
 
 class Form:
@@ -55,6 +66,24 @@ class Form:
             return b"%b\r\n%b%b\r\n%b" % (self._mark[2:], field, model.encode(), bytes(self.head))
         start, end = self.model_at
         return bytes(self.head[:start]) + model.encode() + bytes(self.head[end:])
+
+    async def hold(self) -> None:
+        """The rest of it, for those who cannot be sent it as it comes."""
+        while not self.is_whole:
+            self.head += await self._more()
+            self._scan()
+
+    def parts(self) -> Iterator[Part]:
+        """Of a form that is whole. Raises BadRequest where it breaks off."""
+        for piece in (b"\r\n" + bytes(self.head)).split(self._mark)[1:]:
+            if piece.startswith(_FORM_ENDS):
+                return
+            about, _, content = piece.partition(_HEAD_ENDS)
+            name, kind = _NAME.search(about), _KIND.search(about)
+            if name is not None:
+                said = kind.group(1).decode("latin-1").lower() if kind is not None else ""
+                yield Part(name.group(1).decode(errors="replace"), said, content, _FILE.search(about) is not None)
+        raise BadRequest("The form breaks off before its end")
 
     async def onward(self, head: bytes) -> AsyncIterator[bytes]:
         yield head
@@ -119,6 +148,10 @@ class FormFormat(PlainFormat):
 
     def known_usage(self, ask: Ask) -> Usage | None:
         return Usage(is_estimated=True)
+
+    async def hold(self, ask: Ask) -> None:
+        form: Form = ask.light
+        await form.hold()
 
     def relayed(self, ask: Ask, model: str) -> bytes:
         form: Form = ask.light

@@ -13,6 +13,8 @@ from apps.routing.edge.reply import Failed, WholeReply
 
 
 class Replicate(Usual):
+    lacks = frozenset({"tools", "structured-output", "audio-input", "audio-output", "pdf-input", "video-input"})
+
     def __init__(self, name: str, title: str) -> None:
         self.name = name
         self.title = title

@@ -52,5 +52,29 @@ _FAMILIES: Final = {
 }
 
 
+class Editor(msgspec.Struct, frozen=True):
+    """What a model that changes pictures calls them."""
+
+    image: str = "image"
+    mask: str = ""
+    takes_several: bool = False
+
+
+_PAINTS_OVER: Final = Editor(mask="mask")
+_EDITORS: Final = {
+    "black-forest-labs/flux-kontext": Editor("input_image"),
+    "black-forest-labs/flux-2": Editor("input_images", takes_several=True),
+    "openai/gpt-image": Editor("input_images", takes_several=True),
+    "google/": Editor("image_input", takes_several=True),
+    "bytedance/seedream-": Editor("image_input", takes_several=True),
+    "qwen/qwen-image-edit-": Editor("image", takes_several=True),
+    "qwen/qwen-image-edit": Editor("image"),
+}
+
+
+def editor_of(model: str) -> Editor:
+    return next((editor for prefix, editor in _EDITORS.items() if model.startswith(prefix)), _PAINTS_OVER)
+
+
 def family_of(model: str) -> Family:
     return next((family for prefix, family in _FAMILIES.items() if model.startswith(prefix)), _USUAL)
