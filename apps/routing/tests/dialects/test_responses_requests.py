@@ -389,6 +389,28 @@ def test_tools_in_a_namespace_are_functions_of_a_longer_name():
     assert found.tool_choice == ToolChoice("named", ["agents__weather"])
 
 
+def test_tools_that_items_bring_stand_beside_those_of_the_request():
+    """As Codex sends them to models it lets write code."""
+    functions = {"type": "namespace", "name": "functions", "description": "", "tools": [PATCH]}
+    items = [
+        {"type": "additional_tools", "id": "at_1", "role": "developer", "tools": [functions, WEATHER]},
+        {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "Be brief."}]},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]},
+        {"type": "additional_tools", "role": "developer", "tools": [{**WEATHER, "description": "Of a land"}]},
+    ]
+    found = read(items, tools=[{**WEATHER, "name": "clock"}], tool_choice="auto", parallel_tool_calls=False)
+    told = [(tool.name, tool.description) for tool in found.tools]
+    assert told == [("clock", "Of a city"), ("functions__apply_patch", "Takes a patch"), ("weather", "Of a land")]
+    assert (found.rest, found.system, len(found.turns)) == ({}, [Text("Be brief.")], 1)
+
+
+@pytest.mark.parametrize(("tools", "field"), [("x", "tools"), ([{"name": "a"}], "tools.0.type")])
+def test_tools_that_items_bring_are_refused_by_where_they_stand(tools, field):
+    with pytest.raises(BadRequest) as refused:
+        read([{"role": "user", "content": "hi"}, {"type": "additional_tools", "tools": tools}])
+    assert refused.value.field == f"input.1.{field}"
+
+
 def test_a_tool_of_free_text_is_a_function_of_one_text():
     [tool] = read(tools=[PATCH]).tools
     assert isinstance(tool, Tool)

@@ -211,11 +211,21 @@ def test_a_tool_of_free_text_gets_its_text(arguments, text):
 def test_a_call_in_a_namespace_is_told_by_its_own_name(long):
     name = f"spawn{long}"
     agents = {"type": "namespace", "name": "agents", "description": "x", "tools": [{**FUNCTION, "name": name}]}
-    told_name = read_tools([agents], {})[0].name
+    told_name = read_tools([("tools", [agents])], {})[0].name
     pieces = [ToolBegun(0, "c1", told_name), ArgumentsPiece(0, "{}"), Finished("tool_calls")]
     found, _ = whole(pieces, tools=[FUNCTION, agents])
     assert (len(told_name) <= 64, found.output[0].name, found.output[0].namespace) == (True, name, "agents")
     assert told(pieces, tools=[agents])[-1]["response"]["output"][0]["namespace"] == "agents"
+
+
+def test_tools_that_items_bring_are_told_by_their_own_names():
+    functions = {"type": "namespace", "name": "functions", "tools": [{"type": "custom", "name": "exec"}]}
+    items = [{"type": "additional_tools", "role": "developer", "tools": [functions]}, {"role": "user", "content": "hi"}]
+    pieces = [ToolBegun(0, "c1", "functions__exec"), ArgumentsPiece(0, '{"input":"x()"}'), Finished("tool_calls")]
+    found, _ = whole(pieces, input=items, tools=None)
+    call = found.output[0]
+    assert (call.type, call.namespace, call.name, call.input) == ("custom_tool_call", "functions", "exec", "x()")
+    assert found.tools == []
 
 
 def test_googles_seal_of_a_call_stands_before_it():

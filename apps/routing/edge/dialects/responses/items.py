@@ -6,7 +6,7 @@ import msgspec
 
 from apps.routing.edge.conversation import Media, Part, Role, Text, Thought, ToolCall, ToolResult, Turn
 from apps.routing.edge.dialects.data_urls import read_url
-from apps.routing.edge.dialects.responses.names import told_as, word
+from apps.routing.edge.dialects.responses.names import ADDITIONAL, told_as, word
 from apps.routing.edge.dialects.seals import heard_from_openai
 from apps.routing.edge.dialects.speech import CannotExpress
 from brokle.kernel.errors import BadRequest
@@ -35,13 +35,15 @@ class KeptElsewhere(CannotExpress):
 class Items:
     """Reads the items of one request; knows the calls it has seen, whose results do not repeat the tool's name."""
 
-    __slots__ = ("_names", "system", "turns", "unspoken")
+    __slots__ = ("_names", "brought", "system", "turns", "unspoken")
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self.system: list[Text] = []
         self.turns: list[Turn] = []
         self.unspoken: Unspoken = {}
+        self.brought: list[tuple[str, list[Any]]] = []
+        """Lists of tools that stand among the items, each with where it stands."""
 
     def read(self, given: str | list[Any]) -> None:
         """Raises BadRequest for what is no input, KeptElsewhere for what is not in it."""
@@ -63,12 +65,19 @@ class Items:
             self._join("user", [self._result(item, where)])
         elif kind == "reasoning":
             self._join("assistant", self._thoughts(item, where))
+        elif kind == ADDITIONAL:
+            self._bring(item.get("tools"), f"{where}.tools")
         elif kind == "item_reference":
             raise KeptElsewhere(f"{where}.id")
         elif kind:
             self.unspoken[f"input.{kind[:60]}"] = msgspec.Raw(_raw(item))
         else:
             raise BadRequest(f"`{where}.type` is missing", field=f"{where}.type")
+
+    def _bring(self, tools: Any, where: str) -> None:
+        if not isinstance(tools, list):
+            raise BadRequest(f"`{where}` is a list of tools", field=where)
+        self.brought.append((where, tools))
 
     def _message(self, item: dict[str, Any], where: str) -> None:
         role, parts = word(item, "role"), self._parts(item.get("content"), f"{where}.content")

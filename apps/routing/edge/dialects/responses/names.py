@@ -7,6 +7,8 @@ from zlib import crc32
 import msgspec
 
 NAMESPACE: Final = "namespace"
+ADDITIONAL: Final = "additional_tools"
+"""An item that brings tools, beside those of the request or instead of them."""
 _LONGEST: Final = 64
 
 

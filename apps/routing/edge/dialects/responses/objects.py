@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from apps.routing.edge.asks import Ask
-from apps.routing.edge.dialects.responses.names import Own
+from apps.routing.edge.dialects.responses.names import ADDITIONAL, Own, word
 from apps.routing.edge.reply import Failed
 from brokle.kernel.ids import new_id
 
@@ -60,6 +60,15 @@ def head_of(ask: Ask) -> dict[str, Any]:
 
 def tools_in(said: dict[str, msgspec.Raw]) -> list[Any]:
     return _decode(said.get("tools", b"[]")) or []
+
+
+def brought_in(said: dict[str, msgspec.Raw]) -> list[Any]:
+    """Tools that stand among the items."""
+    raw = bytes(said.get("input", b""))
+    items = _decode(raw) if ADDITIONAL.encode() in raw else []
+    if not isinstance(items, list):
+        return []
+    return [tool for item in items if word(item, "type") == ADDITIONAL for tool in item["tools"]]
 
 
 def _tool(entry: Any) -> Any:

@@ -83,7 +83,8 @@ def _conversation(body: bytes, *, is_stream: bool, drops_unsupported: bool) -> C
     if not items.turns and not items.system:
         raise BadRequest("`input` has nothing to answer", field="input")
     unspoken = items.unspoken
-    chosen = read_choice(said.tool_choice, read_tools(said.tools or [], unspoken), said.parallel_tool_calls, unspoken)
+    tools = read_tools([("tools", said.tools or []), *items.brought], unspoken)
+    chosen = read_choice(said.tool_choice, tools, said.parallel_tool_calls, unspoken)
     text = said.text or _TextConfig()
     reasoning = _reasoning(said.reasoning or {}, unspoken)
     _note(unspoken, {"text.verbosity": text.verbosity, "truncation": said.truncation})

@@ -17,11 +17,19 @@ _FREE_TEXT: Final = msgspec.Raw(
 _OWN: Final = frozenset({"function", "custom"})
 
 
-def read_tools(entries: list[Any], unspoken: Unspoken) -> list[Tool]:
+def read_tools(lists: list[tuple[str, list[Any]]], unspoken: Unspoken) -> list[Tool]:
+    """Of each list, with where it stands; what a later one says of a tool counts."""
+    found: dict[str, Tool] = {}
+    for where, entries in lists:
+        found |= {tool.name: tool for tool in _tools(entries, where, unspoken)}
+    return list(found.values())
+
+
+def _tools(entries: list[Any], stands: str, unspoken: Unspoken) -> list[Tool]:
     """Tools that run at OpenAI, or whose form only it knows, cannot be told to anyone else."""
     found = []
     for place, entry in enumerate(entries):
-        where, kind = f"tools.{place}", word(entry, "type")
+        where, kind = f"{stands}.{place}", word(entry, "type")
         if kind != NAMESPACE:
             found += _tool(entry, where, unspoken)
             continue
