@@ -130,6 +130,7 @@ class Upstream:
         "dialect",
         "doors",
         "label",
+        "max_output",
         "measure",
         "model",
         "names",
@@ -166,6 +167,7 @@ class Upstream:
         self.silence = silence
         self.measure = measure
         self.context = model.context
+        self.max_output = model.max_output
         self.capabilities = frozenset(model.capabilities)
         self.quality: float | None = None
         """Set where scores of answers are known."""
@@ -307,7 +309,11 @@ class Workshop:
         if listed is None:
             return known
         return msgspec.structs.replace(
-            known, name=listed.name, upstream=listed.upstream, context=listed.context or known.context
+            known,
+            name=listed.name,
+            upstream=listed.upstream,
+            context=listed.context or known.context,
+            max_output=listed.max_output or known.max_output,
         )
 
     def doors(self, provider: ProviderRecord) -> list[Door]:
