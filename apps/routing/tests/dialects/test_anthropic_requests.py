@@ -1,6 +1,7 @@
 """From OpenAI's words to Anthropic's, each request judged by the types of Anthropic's SDK."""
 
 import contextlib
+import hashlib
 import json
 
 import msgspec
@@ -23,10 +24,13 @@ from apps.routing.edge.conversation import (
     Turn,
 )
 from apps.routing.edge.dialects.anthropic.conversations import write_request
+from apps.routing.edge.dialects.anthropic.messages import MessagesFormat
 from apps.routing.edge.dialects.anthropic.requests import read_request
+from apps.routing.edge.dialects.anthropic.wire import Caller, caller_of
 from apps.routing.edge.dialects.openai.requests import read_request as read_chat
 from apps.routing.edge.dialects.openai.requests import write_request as write_chat
 from apps.routing.edge.dialects.speech import CannotExpress
+from brokle.edge.http import Request
 from brokle.kernel.errors import BadRequest
 from tests.fakes.anthropic_provider import check
 from tests.fakes.model_provider import Call
@@ -314,6 +318,46 @@ def said(**members):
     body = {"model": "any", "max_tokens": 100, "messages": HI, **members}
     conversation = read_request(json.dumps(body).encode(), is_stream=False, drops_unsupported=False)
     return json.loads(write_chat(conversation, "gpt", title="OpenAI"))
+
+
+MACHINE = "bec3" * 16
+ACCOUNT, SESSION = "7e8a2c8e-4b52-4f3e-9f6f-0a3a5a7f1c11", "11b48f96-a14f-4267-808b-dc0bf9b5371e"
+
+
+def packed(account):
+    return json.dumps({"device_id": MACHINE, "account_uuid": account, "session_id": SESSION})
+
+
+@pytest.mark.parametrize(
+    ("user_id", "caller"),
+    [
+        (packed(""), Caller(MACHINE, SESSION)),
+        (packed(ACCOUNT), Caller(ACCOUNT, SESSION)),
+        (f"user_{MACHINE}_account__session_{SESSION}", Caller(MACHINE, SESSION)),
+        (f"user_{MACHINE}_account_{ACCOUNT}_session_{SESSION}", Caller(ACCOUNT, SESSION)),
+        ("amal", Caller("amal")),
+        ("user_1", Caller("user_1")),
+        ('{"name":"amal"}', Caller('{"name":"amal"}')),
+        ("{amal}", Caller("{amal}")),
+    ],
+)
+def test_the_user_and_the_session_that_claude_code_packs_are_told_apart(user_id, caller):
+    assert caller_of(user_id) == caller
+    assert said(metadata={"user_id": user_id})["user"] == caller.user
+
+
+@pytest.mark.parametrize(("headers", "who"), [([], MACHINE), ([(b"x-brokle-user", b"amal")], "amal")])
+def test_a_name_that_was_said_counts_more_than_a_machine(headers, who):
+    request = Request({"method": "POST", "path": "/v1/messages", "headers": headers}, None, None)
+    body = {"model": "m", "max_tokens": 9, "messages": HI, "metadata": {"user_id": packed("")}}
+    asked = MessagesFormat().read_ask(request, json.dumps(body).encode())
+    assert (asked.user, asked.controls.session) == (who, SESSION)
+
+
+def test_a_name_too_long_for_openai_is_told_by_its_sum():
+    assert said(metadata={"user_id": "u" * 64})["user"] == "u" * 64
+    told = said(metadata={"user_id": "u" * 65})["user"]
+    assert (len(told), told) == (64, hashlib.sha256(b"u" * 65).hexdigest())
 
 
 def test_a_request_of_claude_code_is_understood_by_others():

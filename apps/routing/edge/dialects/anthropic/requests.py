@@ -17,6 +17,7 @@ from apps.routing.edge.conversation import (
     Turn,
 )
 from apps.routing.edge.dialects.anthropic.blocks import Blocks, Unspoken, read_ttl
+from apps.routing.edge.dialects.anthropic.wire import caller_of
 from apps.routing.edge.dialects.speech import CannotExpress, decoded
 from brokle.kernel.errors import BadRequest
 
@@ -92,7 +93,7 @@ def _conversation(body: bytes, *, is_stream: bool, drops_unsupported: bool) -> C
         max_output=said.max_tokens,
         shape=_shape(said),
         reasoning=_reasoning(said.thinking, (said.output_config or {}).get("effort")),
-        user=str(metadata.pop("user_id", None) or ""),
+        user=caller_of(str(metadata.pop("user_id", None) or "")).user,
         metadata=metadata,
         service_tier=_TIERS.get(said.service_tier or "", said.service_tier or ""),
         is_stream=is_stream,
