@@ -404,6 +404,28 @@ def test_tools_that_items_bring_stand_beside_those_of_the_request():
     assert (found.rest, found.system, len(found.turns)) == ({}, [Text("Be brief.")], 1)
 
 
+def test_a_search_for_tools_is_a_function_and_what_it_found_stands_beside_it():
+    search = {"type": "tool_search", "execution": "client", "description": "Finds", "parameters": {"type": "object"}}
+    mail = {"type": "namespace", "name": "mail", "tools": [{**WEATHER, "name": "send", "defer_loading": True}]}
+    about = {"execution": "client", "call_id": "c1", "status": "completed"}
+    items = [
+        {"role": "user", "content": "hi"},
+        {"type": "tool_search_call", "id": "t1", **about, "arguments": {"query": "mail"}},
+        {"type": "tool_search_output", "id": "t2", **about, "tools": [mail, WEATHER]},
+    ]
+    found = read(items, tools=[search])
+    assert [tool.name for tool in found.tools] == ["tool_search", "mail__send", "weather"]
+    assert found.turns[1].parts == [ToolCall("c1", "tool_search", '{"query":"mail"}')]
+    assert found.turns[2].parts == [ToolResult("c1", "tool_search", [Text("mail__send\nweather")])]
+    assert found.rest == {}
+
+
+def test_a_search_that_openai_runs_is_only_openais():
+    call = {"type": "tool_search_call", "execution": "server", "arguments": {}}
+    found = read([{"role": "user", "content": "hi"}, call], tools=[{"type": "tool_search"}])
+    assert (found.tools, sorted(found.rest)) == ([], ["input.tool_search_call", "tools.tool_search"])
+
+
 @pytest.mark.parametrize(("tools", "field"), [("x", "tools"), ([{"name": "a"}], "tools.0.type")])
 def test_tools_that_items_bring_are_refused_by_where_they_stand(tools, field):
     with pytest.raises(BadRequest) as refused:

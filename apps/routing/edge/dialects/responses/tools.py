@@ -6,7 +6,7 @@ import msgspec
 
 from apps.routing.edge.conversation import NO_JSON, Tool, ToolChoice
 from apps.routing.edge.dialects.responses.items import Unspoken
-from apps.routing.edge.dialects.responses.names import NAMESPACE, told_as, word
+from apps.routing.edge.dialects.responses.names import NAMESPACE, SEARCH, is_search, told_as, word
 from brokle.kernel.errors import BadRequest
 
 _raw: Final = msgspec.json.Encoder().encode
@@ -46,6 +46,8 @@ def _tool(entry: Any, where: str, unspoken: Unspoken, namespace: str = "", about
     kind, name = word(entry, "type"), word(entry, "name")
     if not kind:
         raise BadRequest(f"`{where}.type` is missing", field=f"{where}.type")
+    if is_search(entry):
+        kind, name = "function", SEARCH
     if kind not in _OWN:
         unspoken[f"tools.{kind[:60]}"] = msgspec.Raw(_raw(entry))
         return []
