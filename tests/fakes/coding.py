@@ -1,4 +1,4 @@
-"""What a model does that a coding agent asks: it reads a note, writes a file, and says what it has read.
+"""What a model does that a coding agent asks: it looks for a tool, reads a note, writes a file, and says what it read.
 
 Which tools it may call, and how they are called, the agent says; a result says what really happened.
 """
@@ -15,6 +15,8 @@ _SECRET = re.compile(r"The password is (\w+)")
 _READ = f"cat {NOTE}"
 _WRITE = f"echo '{LINE}' > {MADE}"
 _PATCH = f"*** Begin Patch\n*** Add File: {MADE}\n+{LINE}\n*** End Patch\n"
+# What finds tools that an agent has not told of yet, and what is looked for.
+_SEARCHES = {"ToolSearch": "select:NotebookEdit", "tool_search": "spawn agent"}
 _SCRIPT = "const told = await tools.exec_command({{cmd: {command}}});\ntext(told);"
 
 
@@ -56,6 +58,8 @@ def next_steps(tools: Collection[str], results: list[str]) -> list[Step]:
         plan = _codex(patches="apply_patch" in tools)
     elif code := next((tool for tool in tools if tool in {"exec", "functions__exec"}), ""):
         plan = _codex_in_code(code)
+    if search := next((tool for tool in tools if tool in _SEARCHES), ""):
+        plan.insert(0, [Step(search, json.dumps({"query": _SEARCHES[search]}))])
     for steps in plan:
         if not results:
             return steps

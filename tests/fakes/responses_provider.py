@@ -26,6 +26,8 @@ ENCRYPTED = "gAAAAABsealed-by-openai"
 TEXT = "".join(WORDS)
 KEY = "sk-openai-mock"
 _CODER = "gpt-coder"
+_SEARCH = "tool_search"
+_BRINGING = {"additional_tools", f"{_SEARCH}_output"}
 
 _ask = TypeAdapter(ResponseCreateParamsBase)
 
@@ -63,9 +65,9 @@ def _message(text: str) -> dict[str, Any]:
 def _coded(body: dict[str, Any]) -> list[dict[str, Any]]:
     """What a model says that works for a coding agent, whose tools may stand among the items."""
     items = body["input"] if isinstance(body["input"], list) else []
-    added = [tool for item in items if item.get("type") == "additional_tools" for tool in item["tools"]]
+    added = [tool for item in items if item.get("type") in _BRINGING for tool in item["tools"]]
     spaces = {name: space for space, name in _names([*body.get("tools", ()), *added])}
-    results = [_text_of(item["output"]) for item in items if item.get("type", "").endswith("_call_output")]
+    results = [_text_of(item.get("output", "")) for item in items if item.get("type", "").endswith("_output")]
     steps = next_steps(spaces, results)
     if not steps:
         return [_message(closing_words(results))]
@@ -76,11 +78,14 @@ def _names(tools: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     for tool in tools:
         if tool["type"] == "namespace":
             yield from ((tool["name"], inner["name"]) for inner in tool["tools"])
-        elif "name" in tool:
-            yield "", tool["name"]
+        else:
+            yield "", tool.get("name", tool["type"])
 
 
 def _call(step: Step, space: str, number: int) -> dict[str, Any]:
+    if step.tool == _SEARCH:
+        about = {"call_id": f"call_{number}", "execution": "client", "status": "completed"}
+        return {"id": f"item_{number}", "type": f"{_SEARCH}_call", **about, "arguments": json.loads(step.text)}
     kind, member = ("custom_tool_call", "input") if step.is_free else ("function_call", "arguments")
     about = {"type": kind, "call_id": f"call_{number}", "name": step.tool, member: step.text, "status": "completed"}
     return {"id": f"item_{number}", **about, **({"namespace": space} if space else {})}
@@ -106,6 +111,10 @@ def stream(found: dict[str, Any]) -> list[bytes]:
 
 
 def _item_told(index: int, item: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    if item["type"] == f"{_SEARCH}_call":
+        yield "response.output_item.added", {"output_index": index, "item": {**item, "status": "in_progress"}}
+        yield "response.output_item.done", {"output_index": index, "item": item}
+        return
     is_message = item["type"] == "message"
     member = "content" if is_message else "input" if item["type"] == "custom_tool_call" else "arguments"
     begun = {**item, "status": "in_progress", member: [] if is_message else ""}
