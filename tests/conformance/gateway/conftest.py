@@ -73,6 +73,10 @@ routes:
   - {name: bedrock-or-gpt, targets: [{model: aws/model-error}, {model: mock/gpt-4o-mini}]}
   - {name: replicate-or-gpt, targets: [{model: rep/acme/failing}, {model: mock/gpt-4o-mini}]}
   - {name: claude-patient, retries: 2, targets: [{model: claude/claude-limited-briefly}]}
+  - {name: gpt-5.5, targets: [{model: mock/coder}]}
+  - {name: gpt-6-luna, targets: [{model: gpt/gpt-coder}]}
+  - {name: gpt-6.2-sol, targets: [{model: mock/coder}]}
+  - {name: gpt-6-sol, targets: [{model: claude/claude-coder}]}
 """
 
 
