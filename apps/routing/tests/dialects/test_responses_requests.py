@@ -112,8 +112,8 @@ def test_everything_that_has_a_place_is_read():
     TypeAdapter(ResponseCreateParamsNonStreaming).validate_python({"input": "hi", "model": "m", **body})
     found = read("hi", **body)
 
-    assert found.turns == [Turn("user", [Text("hi")])]
-    assert found.system == [Text("Be kind.")]
+    assert found.turns == [Turn("user", [Text("hi", "5m")])]
+    assert found.system == [Text("Be kind.", "5m")]
     [tool] = found.tools
     assert (tool.name, tool.description, tool.is_strict) == ("weather", "Of a city", True)
     assert json.loads(bytes(tool.schema)) == WEATHER["parameters"]
@@ -387,6 +387,29 @@ def test_tools_in_a_namespace_are_functions_of_a_longer_name():
     assert found.turns[1].parts == [ToolCall("c1", "agents__weather", "{}")]
     assert found.turns[2].parts == [ToolResult("c1", "agents__weather", [Text("sunny")])]
     assert found.tool_choice == ToolChoice("named", ["agents__weather"])
+
+
+def test_claude_is_told_what_to_keep_where_openai_would_keep_it_unasked():
+    """It keeps only what is marked; of a request without a key for its cache nobody knows that others will follow."""
+    items = [
+        {"role": "developer", "content": "Be brief."},
+        {"role": "user", "content": "hi"},
+        {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "sunny"},
+    ]
+
+    def told(**members):
+        found = read(items, tools=[WEATHER], instructions="You write code.", **members)
+        return json.loads(Anthropic("x", "X").write_request(found, "claude-sonnet-4-5"))
+
+    kept, mark = told(prompt_cache_key="0199"), {"cache_control": {"type": "ephemeral"}}
+    assert kept["system"] == [
+        {"type": "text", "text": "You write code."},
+        {"type": "text", "text": "Be brief.", **mark},
+    ]
+    assert kept["messages"][-1]["content"][-1]["cache_control"] == mark["cache_control"]
+    assert json.dumps(kept).count("cache_control") == 2
+    assert "cache_control" not in json.dumps(told())
 
 
 def test_tools_that_items_bring_stand_beside_those_of_the_request():
