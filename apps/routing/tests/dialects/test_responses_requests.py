@@ -462,6 +462,13 @@ def test_a_tool_of_free_text_is_a_function_of_one_text():
     assert json.loads(bytes(tool.schema))["required"] == ["input"]
 
 
+def test_who_is_not_held_to_a_grammar_is_told_of_it():
+    form = {"type": "grammar", "syntax": "lark", "definition": 'start: "x"'}
+    found = read(tools=[{**PATCH, "format": form}])
+    assert list(found.rest) == ["tools.apply_patch.format"]
+    assert found.tools[0].description == 'Takes a patch\n\nThe input keeps to this grammar (lark):\nstart: "x"'
+
+
 def test_a_relayed_request_keeps_every_byte_but_the_models_name_and_ours():
     asked = ask(
         model="openai/gpt-5", input="hi", x_vendor={"a": 1}, brokle={"tags": {"a": "b"}}, previous_response_id="r"

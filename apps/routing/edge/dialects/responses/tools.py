@@ -59,12 +59,19 @@ def _tool(entry: Any, where: str, unspoken: Unspoken, namespace: str = "", about
         form = entry.get("format")
         if word(form, "type") not in {"", "text"}:
             unspoken[f"tools.{name[:60]}.format"] = msgspec.Raw(_raw(form))
+            description += _grammar(form)
         return [Tool(told, description, _FREE_TEXT)]
     schema, strict = entry.get("parameters"), entry.get("strict")
     if schema is not None and not isinstance(schema, dict):
         raise BadRequest(f"`{where}.parameters` is a JSON Schema", field=f"{where}.parameters")
     held = NO_JSON if schema is None else msgspec.Raw(_raw(schema))
     return [Tool(told, description, held, strict if isinstance(strict, bool) else None)]
+
+
+def _grammar(form: dict[str, Any]) -> str:
+    """Nobody else is held to it; who is told of it can keep to it."""
+    rules, syntax = word(form, "definition"), word(form, "syntax")
+    return f"\n\nThe input keeps to this grammar ({syntax}):\n{rules}" if rules else ""
 
 
 class Choice(msgspec.Struct):
