@@ -105,7 +105,7 @@ def run_codex(url: str, model: str, folder: Path, *arguments: str, key: str = BO
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(_CODEX_SETTINGS.format(url=url, model=model))
     told = ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", "--json", *arguments]
-    return run("codex", told, folder, BROKLE_API_KEY=key)
+    return run("codex", told, folder, BROKLE_API_KEY=key, CODEX_API_KEY=key)
 
 
 if __name__ == "__main__":

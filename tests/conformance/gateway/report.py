@@ -33,7 +33,7 @@ CASES: dict[int, tuple[str, tuple[str, ...]]] = {
         ("openai", "openai-node", "langchain", "anthropic", "google", "raw"),  # LiteLLM's streams cannot be closed
     ),
     13: ("The first byte comes within 5 ms of the provider's, and gaps are kept", ("raw",)),
-    14: ("Two tools called at once, streamed, to the end of the loop", (*OFFICIAL, *AGENTS)),
+    14: ("Two tools called at once, streamed, to the end of the loop", (*OFFICIAL, "claude-code")),
     15: ("Anthropic's SDK to a provider that speaks OpenAI: order of events, tools, errors", ("anthropic",)),
     16: ("OpenAI's SDK to Claude: system, pictures, tool results, cached tokens, exact cost", ("openai",)),
     17: ("A shape (JSON Schema) is parsed by the client's own helper", OFFICIAL),

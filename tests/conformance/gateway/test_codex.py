@@ -55,7 +55,6 @@ def test_an_answer_has_the_providers_words_and_usage(ask, model):
     assert lines[-1]["usage"]["output_tokens"] > 0
 
 
-@pytest.mark.case(14, "codex")
 @pytest.mark.case(25, "codex")
 @pytest.mark.parametrize("model", [*CODERS, *ROUTES])
 def test_a_loop_of_tools_really_runs_and_ends_in_words(ask, folder, claude, provider, gpt, model):
@@ -93,6 +92,15 @@ def test_what_it_searched_for_is_told_to_a_model_elsewhere(ask, folder, provider
         if "messages" in call.body
     ]
     assert ["multi_agent_v1__spawn_agent" in names for names in told] == [False, True, True, True]
+
+
+def test_its_own_provider_at_this_address_goes_on_over_http_at_once(home, ask, folder):
+    """It would rather speak WebSocket, and is told in one answer that nobody does."""
+    (folder / NOTE).write_text("The password is x.\n")
+    address = f'openai_base_url="{home.url}/v1"'
+    lines = ask("gpt-6-luna", "Copy the note", "-c", 'model_provider="openai"', "-c", address)
+    assert last_words(lines) == f"The password is x, and {MADE} is written."
+    assert not [line for line in lines if "Reconnecting" in str(line.get("message"))]
 
 
 @pytest.mark.case(9, "codex")
