@@ -45,7 +45,10 @@ $(UV):
 	@touch $@
 
 .PHONY: judges
-judges: .tools/litellm/.ready ## Install the clients of tests/sdk that cannot live beside the others
+judges: .tools/litellm/.ready .tools/claude_code/.ready ## Install the clients of tests/sdk that cannot live beside the others
+
+.tools/claude_code/.ready .tools/codex/.ready: .tools/%/.ready: .venv/.ready tests/sdk/%/package-lock.json
+	@$(BIN)/python -m tests.coding_agents $*
 
 .tools/%/.ready: $(UV) tests/sdk/%/pyproject.toml tests/sdk/%/uv.lock
 	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.tools/$* $(UV) sync --locked --quiet --python $(PYTHON) --project tests/sdk/$*
@@ -82,11 +85,11 @@ fmt: .venv/.ready ## Format the code
 
 .PHONY: test-unit
 test-unit: .venv/.ready judges ## Tests that need no browser and no container engine
-	@$(PYTEST) $(PARALLEL) -m "not e2e and not docker and not long"
+	@$(PYTEST) $(PARALLEL) -m "not e2e and not docker and not long and not coding_agents"
 
 .PHONY: test-integration
 test-integration: .venv/.ready judges ## Tests with real engines
-	@$(PYTEST) $(PARALLEL) -m "engines and not long"
+	@$(PYTEST) $(PARALLEL) -m "engines and not long and not coding_agents"
 
 .PHONY: test-e2e
 test-e2e: .venv/.ready assets ## Tests in real Chromium
@@ -98,6 +101,10 @@ test-long: .venv/.ready ## Faults with their literal durations
 
 .PHONY: test-load
 test-load: bench ## Same as bench
+
+.PHONY: coding-agents
+coding-agents: .venv/.ready judges .tools/codex/.ready ## Claude Code and Codex themselves against the gateway (installs Codex, 424 MB)
+	@$(PYTEST) -q tests/conformance/gateway/test_claude_code.py tests/conformance/gateway/test_codex.py
 
 .PHONY: bench
 bench: .venv/.ready ## Measure every figure of docs/benchmarks.md (needs wrk; a quiet machine)
@@ -187,7 +194,7 @@ idor-report: .venv/.ready ## Ask every route as everybody, print what was answer
 	@BROKLE_KEEP_TENANCY=1 $(PYTEST) -q -s tests/security/idor
 
 .PHONY: conformance-report
-conformance-report: .venv/.ready judges ## Run the gateway's cases by every official client, print the table, keep it in docs/conformance.md
+conformance-report: .venv/.ready judges .tools/codex/.ready ## Run the gateway's cases by every official client, print the table, keep it in docs/conformance.md
 	@BROKLE_KEEP_CONFORMANCE=1 $(PYTEST) -q -s tests/conformance/gateway -k "not test_the_page_shows"
 
 .PHONY: docs-generate

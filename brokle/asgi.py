@@ -32,6 +32,13 @@ def _load_control_plane() -> Any:
     return control_plane()
 
 
+async def _refuse_upgrade(send: Send) -> None:
+    """The edge speaks HTTP alone; by this status Codex knows at once to do so too, and does not try again and again."""
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "websocket.http.response.start", "status": 426, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": b'{"error": {"message": "Ask over HTTP"}}'})
+
+
 class Application:
     def __init__(self, role: str, rooms: Sequence[Room] | None = None) -> None:
         configure_logs(env)
@@ -58,6 +65,8 @@ class Application:
                 await dispatch.refuse(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif self._dispatch is not None and self._dispatch.find(scope["path"]) is not None:
+            await _refuse_upgrade(send)
         elif self._control is not None:
             await self._control(scope, receive, send)
         else:

@@ -16,6 +16,7 @@ from anthropic.types.beta.message_create_params import MessageCreateParamsBase a
 from anthropic.types.message_create_params import MessageCreateParamsBase
 from pydantic import TypeAdapter, ValidationError
 
+from tests.fakes.coding import closing_words, next_steps
 from tests.fakes.model_provider import CITIES, WORDS, Call, Handler, Provider, served
 
 USAGE = {
@@ -33,6 +34,7 @@ COUNTED = 4321
 TEXT = "".join(WORDS)
 
 # Taken by the edition of 2023-06-01 and gone from the later one, whose types the SDK carries.
+_CODER = "claude-coder"
 _SAMPLING = {"temperature", "top_p", "top_k"}
 _IN_CLOUD = re.compile(
     r"/v1/projects/p1/locations/here/publishers/anthropic/models/(?P<model>[^/:]+):(?P<verb>rawPredict|streamRawPredict)"
@@ -107,6 +109,8 @@ def _blocks(body: dict[str, Any]) -> list[dict[str, Any]]:
 def message(call: Call) -> dict[str, Any]:
     """What the request asks for: thoughts, calls, a shape, or words."""
     body = call.body
+    if body["model"] == _CODER:
+        return _coded(body)
     thinks = body.get("thinking", {}).get("type") in {"enabled", "adaptive"}
     content: list[dict[str, Any]] = []
     if thinks:
@@ -130,6 +134,28 @@ def message(call: Call) -> dict[str, Any]:
         content.append({"type": "text", "text": TEXT})
     head = {"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"]}
     return {**head, "content": content, "stop_reason": reason, "stop_sequence": None, "usage": USAGE}
+
+
+def _coded(body: dict[str, Any]) -> dict[str, Any]:
+    """What a model says that works for a coding agent."""
+    results = [_text_of(block) for block in _blocks(body) if block["type"] == "tool_result"]
+    content: list[dict[str, Any]] = []
+    if body.get("thinking", {}).get("type") in {"enabled", "adaptive"}:
+        content.append({"type": "thinking", "thinking": THOUGHT, "signature": SIGNATURE})
+    steps = next_steps({tool["name"] for tool in body.get("tools", ())}, results)
+    for n, step in enumerate(steps, len(results)):
+        given = json.loads(step.arguments)
+        content.append({"type": "tool_use", "id": f"toolu_{n}", "name": step.tool, "input": given})
+    if not steps:
+        content.append({"type": "text", "text": closing_words(results)})
+    head = {"id": f"msg_{len(results)}", "type": "message", "role": "assistant", "model": body["model"]}
+    reason = "tool_use" if steps else "end_turn"
+    return {**head, "content": content, "stop_reason": reason, "stop_sequence": None, "usage": USAGE}
+
+
+def _text_of(result: dict[str, Any]) -> str:
+    held = result["content"]
+    return held if isinstance(held, str) else "".join(block["text"] for block in held if block["type"] == "text")
 
 
 def whole(found: dict[str, Any]) -> bytes:
@@ -301,7 +327,7 @@ _BEHAVIOURS: dict[str, Callable[[Handler, Call], None]] = {
     "claude-error-within": _error_within,
     "claude-endless": _endless,
 }
-MODELS = ("claude-sonnet-4-5", "claude-sonnet-4-6", "claude-opus-5-5", "claude-sonnet-4-20250514", *_BEHAVIOURS)
+MODELS = ("claude-sonnet-4-5", "claude-sonnet-4-6", "claude-opus-5-5", "claude-sonnet-4-20250514", _CODER, *_BEHAVIOURS)
 
 
 @contextmanager

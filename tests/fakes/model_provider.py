@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import socket
 import struct
 import threading
@@ -13,6 +14,8 @@ from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.fakes.coding import closing_words, next_steps
+
 USAGE = {
     "prompt_tokens": 11,
     "completion_tokens": 7,
@@ -21,6 +24,9 @@ USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 2},
 }
 CITIES = ["Cairo", "مكة"]
+_LONGEST_USER = 64
+_LARGEST_OUTPUT = 16_384
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 WORDS = ["Peace", " be", " upon", " you", ",", " عليكم", " السلام", "!"]
 
 
@@ -157,10 +163,14 @@ def _answer(handler: Handler, call: Call) -> None:
     if not call.body.get("stream"):
         handler.answer(200, whole(model))
         return
-    asked = _wants_usage(call)
+    _say(handler, call, WORDS)
+
+
+def _say(handler: Handler, call: Call, words: list[str]) -> None:
+    model, asked = call.body["model"], _wants_usage(call)
     handler.begin_stream()
-    handler.piece(call, event(model, {"role": "assistant", "content": WORDS[0]}, asked_usage=asked))
-    for word in WORDS[1:]:
+    handler.piece(call, event(model, {"role": "assistant", "content": words[0]}, asked_usage=asked))
+    for word in words[1:]:
         handler.piece(call, event(model, {"content": word}, asked_usage=asked))
     handler.piece(call, event(model, {}, "stop", asked_usage=asked))
     if asked:
@@ -245,9 +255,14 @@ def _call_tools(handler: Handler, call: Call) -> None:
         head = {"id": "chatcmpl-2", "object": "chat.completion", "created": 1, "model": model}
         handler.answer(200, json.dumps({**head, "choices": [choice], "usage": USAGE}).encode())
         return
+    _stream_calls(handler, call, entries)
+
+
+def _stream_calls(handler: Handler, call: Call, entries: list[dict[str, Any]]) -> None:
+    model = call.body["model"]
     handler.begin_stream()
     for n, entry in enumerate(entries):
-        begun = {**entry, "index": n, "function": {"name": "weather", "arguments": ""}}
+        begun = {**entry, "index": n, "function": {**entry["function"], "arguments": ""}}
         role = {"role": "assistant", "content": None} if n == 0 else {}
         handler.piece(call, event(model, {**role, "tool_calls": [begun]}, asked_usage=True))
         for letter in entry["function"]["arguments"]:
@@ -257,6 +272,41 @@ def _call_tools(handler: Handler, call: Call) -> None:
     handler.piece(call, _usage_event(model))
     handler.piece(call, b"data: [DONE]\n\n")
     handler.wfile.write(b"0\r\n\r\n")
+
+
+def _code(handler: Handler, call: Call) -> None:
+    """A model that works for a coding agent; streams only, and refuses what OpenAI refuses of those."""
+    if refusal := _too_much(call.body):
+        _refuse(400, {**refusal, "type": "invalid_request_error", "code": "invalid_value"})(handler, call)
+        return
+    told = [message for message in call.body["messages"] if message["role"] == "tool"]
+    results = [_text_of(message["content"]) for message in told]
+    steps = next_steps({tool["function"]["name"] for tool in call.body.get("tools", ())}, results)
+    if not steps:
+        _say(handler, call, [closing_words(results)])
+        return
+    entries = [
+        {"id": f"call_{n}", "type": "function", "function": {"name": step.tool, "arguments": step.arguments}}
+        for n, step in enumerate(steps, len(results))
+    ]
+    _stream_calls(handler, call, entries)
+
+
+def _text_of(content: str | list[dict[str, Any]]) -> str:
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+
+
+def _too_much(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The bounds that OpenAI sets to what coding agents send without measure."""
+    if len(body.get("user", "")) > _LONGEST_USER:
+        return {"message": f"Invalid 'user': string too long. Expected at most {_LONGEST_USER}.", "param": "user"}
+    if body.get("max_completion_tokens", 0) > _LARGEST_OUTPUT:
+        words = f"max_tokens is too large. This model supports at most {_LARGEST_OUTPUT} completion tokens."
+        return {"message": words, "param": "max_tokens"}
+    for n, tool in enumerate(body.get("tools", ())):
+        if not _NAME.fullmatch(tool["function"]["name"]):
+            return {"message": f"Invalid 'tools[{n}].function.name'", "param": f"tools[{n}].function.name"}
+    return None
 
 
 def _embed(handler: Handler, call: Call) -> None:
@@ -351,6 +401,7 @@ _BEHAVIOURS: dict[str, Callable[[Handler, Call], None]] = {
     "endless": _endless,
     "paced": _paced,
     "tool-caller": _call_tools,
+    "coder": _code,
     "too-short": _refuse(400, _LENGTH),
     "wordy": _stop_for_length,
     "tells-the-key": _tell_the_key,

@@ -12,6 +12,7 @@ from typing import Any
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 from pydantic import TypeAdapter, ValidationError
 
+from tests.fakes.coding import Step, closing_words, next_steps
 from tests.fakes.model_provider import WORDS, Call, Handler, Provider, served
 
 USAGE = {
@@ -24,6 +25,9 @@ USAGE = {
 ENCRYPTED = "gAAAAABsealed-by-openai"
 TEXT = "".join(WORDS)
 KEY = "sk-openai-mock"
+_CODER = "gpt-coder"
+_SEARCH = "tool_search"
+_BRINGING = {"additional_tools", f"{_SEARCH}_output"}
 
 _ask = TypeAdapter(ResponseCreateParamsBase)
 
@@ -31,8 +35,7 @@ _ask = TypeAdapter(ResponseCreateParamsBase)
 def answer(call: Call, number: int) -> dict[str, Any]:
     body = call.body
     reasoning = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": ENCRYPTED}
-    part = {"type": "output_text", "text": TEXT, "annotations": [], "logprobs": []}
-    message = {"id": "msg_1", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
+    said = _coded(body) if body["model"] == _CODER else [_message(TEXT)]
     return {
         "id": f"resp_{number}",
         "object": "response",
@@ -42,7 +45,7 @@ def answer(call: Call, number: int) -> dict[str, Any]:
         "incomplete_details": None,
         "instructions": body.get("instructions"),
         "model": f"{body['model']}-2026-01-01",
-        "output": [reasoning, message],
+        "output": [reasoning, *said],
         "parallel_tool_calls": True,
         "previous_response_id": body.get("previous_response_id"),
         "temperature": 1.0,
@@ -54,29 +57,84 @@ def answer(call: Call, number: int) -> dict[str, Any]:
     }
 
 
+def _message(text: str) -> dict[str, Any]:
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    return {"id": "msg_1", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
+
+
+def _coded(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a model says that works for a coding agent, whose tools may stand among the items."""
+    items = body["input"] if isinstance(body["input"], list) else []
+    added = [tool for item in items if item.get("type") in _BRINGING for tool in item["tools"]]
+    spaces = {name: space for space, name in _names([*body.get("tools", ()), *added])}
+    results = [_text_of(item.get("output", "")) for item in items if item.get("type", "").endswith("_output")]
+    steps = next_steps(spaces, results)
+    if not steps:
+        return [_message(closing_words(results))]
+    return [_call(step, spaces[step.tool], n) for n, step in enumerate(steps, len(results))]
+
+
+def _names(tools: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for tool in tools:
+        if tool["type"] == "namespace":
+            yield from ((tool["name"], inner["name"]) for inner in tool["tools"])
+        else:
+            yield "", tool.get("name", tool["type"])
+
+
+def _call(step: Step, space: str, number: int) -> dict[str, Any]:
+    if step.tool == _SEARCH:
+        about = {"call_id": f"call_{number}", "execution": "client", "status": "completed"}
+        return {"id": f"item_{number}", "type": f"{_SEARCH}_call", **about, "arguments": json.loads(step.text)}
+    kind, member = ("custom_tool_call", "input") if step.is_free else ("function_call", "arguments")
+    about = {"type": kind, "call_id": f"call_{number}", "name": step.tool, member: step.text, "status": "completed"}
+    return {"id": f"item_{number}", **about, **({"namespace": space} if space else {})}
+
+
+def _text_of(output: str | list[dict[str, Any]]) -> str:
+    return output if isinstance(output, str) else "".join(part.get("text", "") for part in output)
+
+
 def stream(found: dict[str, Any]) -> list[bytes]:
     """The order of the public documentation."""
     begun = {**found, "status": "in_progress", "output": [], "usage": None}
-    reasoning, message = found["output"]
-    part = message["content"][0]
-    place = {"item_id": "msg_1", "output_index": 1, "content_index": 0}
+    reasoning, *said = found["output"]
     told: list[tuple[str, dict[str, Any]]] = [
         ("response.created", {"response": begun}),
         ("response.in_progress", {"response": begun}),
         ("response.output_item.added", {"output_index": 0, "item": reasoning}),
         ("response.output_item.done", {"output_index": 0, "item": reasoning}),
-        (
-            "response.output_item.added",
-            {"output_index": 1, "item": {**message, "status": "in_progress", "content": []}},
-        ),
-        ("response.content_part.added", {**place, "part": {**part, "text": ""}}),
-        *(("response.output_text.delta", {**place, "delta": word, "logprobs": []}) for word in WORDS),
-        ("response.output_text.done", {**place, "text": TEXT, "logprobs": []}),
-        ("response.content_part.done", {**place, "part": part}),
-        ("response.output_item.done", {"output_index": 1, "item": message}),
+        *(event for index, item in enumerate(said, 1) for event in _item_told(index, item)),
         ("response.completed", {"response": found}),
     ]
     return [event(kind, number, **members) for number, (kind, members) in enumerate(told)]
+
+
+def _item_told(index: int, item: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    if item["type"] == f"{_SEARCH}_call":
+        yield "response.output_item.added", {"output_index": index, "item": {**item, "status": "in_progress"}}
+        yield "response.output_item.done", {"output_index": index, "item": item}
+        return
+    is_message = item["type"] == "message"
+    member = "content" if is_message else "input" if item["type"] == "custom_tool_call" else "arguments"
+    begun = {**item, "status": "in_progress", member: [] if is_message else ""}
+    yield "response.output_item.added", {"output_index": index, "item": begun}
+    place = {"item_id": item["id"], "output_index": index}
+    if is_message:
+        yield from _text_told({**place, "content_index": 0}, item["content"][0])
+    else:
+        kind = "custom_tool_call_input" if member == "input" else "function_call_arguments"
+        yield f"response.{kind}.delta", {**place, "delta": item[member]}
+        yield f"response.{kind}.done", {**place, member: item[member]}
+    yield "response.output_item.done", {"output_index": index, "item": item}
+
+
+def _text_told(place: dict[str, Any], part: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    words = WORDS if part["text"] == TEXT else [part["text"]]
+    yield "response.content_part.added", {**place, "part": {**part, "text": ""}}
+    yield from (("response.output_text.delta", {**place, "delta": word, "logprobs": []}) for word in words)
+    yield "response.output_text.done", {**place, "text": part["text"], "logprobs": []}
+    yield "response.content_part.done", {**place, "part": part}
 
 
 def event(kind: str, number: int, **members: Any) -> bytes:
@@ -121,7 +179,7 @@ class _Handler(Handler):
         if call.path != "/v1/responses":
             return lambda _, __: self.refuse(404, f"Invalid URL (POST {call.path})", None)
         try:
-            _ask.validate_python({name: held for name, held in call.body.items() if name != "stream"})
+            _ask.validate_python(_said(call.body))
         except ValidationError as error:
             words = str(error.errors()[0]["loc"])
             return lambda _, __: self.refuse(400, f"Invalid value: {words}", "invalid_value")
@@ -130,6 +188,14 @@ class _Handler(Handler):
             words = f"Previous response with id '{before}' not found."
             return lambda _, __: self.refuse(400, words, "previous_response_not_found", "previous_response_id")
         return _BEHAVIOURS.get(call.body["model"], _answer)
+
+
+def _said(body: dict[str, Any]) -> dict[str, Any]:
+    """What the types know; a reasoning item without content may say so, which they do not."""
+    found = {name: held for name, held in body.items() if name != "stream"}
+    if isinstance(items := found.get("input"), list):
+        found["input"] = [{n: held for n, held in item.items() if (n, held) != ("content", None)} for item in items]
+    return found
 
 
 def _answer(handler: Handler, call: Call) -> None:
@@ -177,7 +243,7 @@ _BEHAVIOURS: dict[str, Callable[[Handler, Call], None]] = {
     "gpt-cut": _cut,
     "gpt-failed": _failed,
 }
-MODELS = ("gpt-5", *_BEHAVIOURS)
+MODELS = ("gpt-5", _CODER, *_BEHAVIOURS)
 
 
 @contextmanager

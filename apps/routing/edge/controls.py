@@ -10,10 +10,12 @@ from brokle.kernel.tracing import parse_traceparent
 
 _LONGEST: Final = 200
 _LARGEST_TIMEOUT_MS: Final = 3_600_000
+# How coding agents name their sessions: Claude Code, and Codex, now and before.
+_SESSIONS: Final = (b"x-claude-code-session-id", b"session-id", b"session_id")
 # Other gateways' names for the same wish, so that their callers need change nothing.
 _ALIASES: Final[dict[str, tuple[bytes, ...]]] = {
     "user": (b"x-brokle-user", b"x-litellm-end-user-id"),
-    "session": (b"x-brokle-session", b"x-litellm-session-id"),
+    "session": (b"x-brokle-session", b"x-litellm-session-id", *_SESSIONS),
     "trace_id": (b"x-brokle-trace-id", b"x-portkey-trace-id", b"x-litellm-trace-id"),
     "route": (b"x-brokle-route",),
     "timeout_ms": (b"x-brokle-timeout-ms", b"x-portkey-request-timeout"),
@@ -24,7 +26,7 @@ _ALIASES: Final[dict[str, tuple[bytes, ...]]] = {
     "echo": (b"x-brokle-echo",),
     "drop_unsupported": (b"x-brokle-drop-unsupported",),
 }
-_PREFIXES: Final = (b"x-brokle-", b"x-litellm-", b"x-portkey-")
+_PREFIXES: Final = (b"x-brokle-", b"x-litellm-", b"x-portkey-", *_SESSIONS)
 
 
 class _Cache(msgspec.Struct):

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from apps.routing.edge.asks import Ask
+from apps.routing.edge.conversation import Conversation
 from apps.routing.edge.dialects.edits import Editing
 from apps.routing.edge.dialects.embedding import EMBEDDINGS, Embedding
 from apps.routing.edge.dialects.gemini.embed import MANY, ONE, EmbeddingOfContents
@@ -23,6 +24,7 @@ Guess = Callable[[int], Usage]
 """From the number of events to what they probably used."""
 
 _encode = msgspec.json.Encoder().encode
+_THINKING: Final = "reasoning"
 _CONVERSATIONS: Final = frozenset({CHAT, "completions", "messages", "responses", "generate"})
 
 
@@ -64,7 +66,8 @@ class Line:
             return self._upstream.dialect.fitted(body, self.operation, self._ask)
         if self._format.operation not in _CONVERSATIONS:
             raise CannotExpress(self._format.endpoint, self._upstream.dialect.title)
-        return self._upstream.dialect.write_request(self._ask.conversation(), self._upstream.model)
+        conversation = _fitting(self._ask.conversation(), self._upstream)
+        return self._upstream.dialect.write_request(conversation, self._upstream.model)
 
     def whole(self, body: bytes) -> tuple[bytes, Usage | None]:
         """The answer as the caller gets it, and what it used where the upstream says so."""
@@ -110,6 +113,17 @@ class Line:
             raise UpstreamFailed(f"{self._upstream.label} did not answer in its own form") from error
         usage = next((event.usage for event in reply.events if isinstance(event, Used)), None)
         return self._format.write_whole(reply, self._ask), usage
+
+
+def _fitting(conversation: Conversation, upstream: Upstream) -> Conversation:
+    """Nobody is told to stop later than it must; and who is known not to think is not asked to, where that may be."""
+    most, bound = upstream.max_output, conversation.max_output
+    if most and bound is not None and bound > most:
+        conversation = msgspec.structs.replace(conversation, max_output=most)
+    thinks = not upstream.capabilities or _THINKING in upstream.capabilities
+    if conversation.reasoning is not None and conversation.drops_unsupported and not thinks:
+        conversation = msgspec.structs.replace(conversation, reasoning=None)
+    return conversation
 
 
 def _one_shot(operation: str, dialect: Dialect, ask: Ask) -> Embedding | EmbeddingOfContents | Drawing | None:

@@ -1,4 +1,4 @@
-"""`GET /v1/models` and `/v1/models/{id}`: what this key may call."""
+"""`GET /v1/models` and `/v1/models/{id}`: what this key may call, in OpenAI's form, or Anthropic's for its callers."""
 
 from typing import Any, Final
 from urllib.parse import unquote
@@ -13,6 +13,8 @@ from apps.routing.edge.prices import FREE, Price
 from brokle.edge.http import JSON, Request
 
 _PREFIX: Final = "/v1/models/"
+_ANTHROPIC: Final = b"anthropic-version"
+_UNKNOWN_DATE: Final = "1970-01-01T00:00:00Z"
 _PICOS_PER_USD_PER_MTOK: Final = 1_000_000
 
 
@@ -21,14 +23,19 @@ class Models:
         self._books = books
 
     async def list_models(self, request: Request) -> None:
-        found = self._of(request)
-        await request.reply(200, msgspec.json.encode({"object": "list", "data": list(found.values())}), JSON)
+        found = list(self._of(request).values())
+        listed: dict[str, Any] = {"object": "list", "data": found}
+        if _ANTHROPIC in request.headers:
+            ends = {"first_id": found[0]["id"], "last_id": found[-1]["id"]} if found else {}
+            listed = {"data": [_as_anthropic(model) for model in found], "has_more": False, **ends}
+        await request.reply(200, msgspec.json.encode(listed), JSON)
 
     async def get_model(self, request: Request) -> None:
         name = unquote(request.path.removeprefix(_PREFIX))
         found = self._of(request).get(name)
         if found is None:
             raise ModelNotFound(name)
+        found = _as_anthropic(found) if _ANTHROPIC in request.headers else found
         await request.reply(200, msgspec.json.encode(found), JSON)
 
     def _of(self, request: Request) -> dict[str, dict[str, Any]]:
@@ -44,6 +51,12 @@ def _described(name: str, owner: str, model: ModelRecord | None) -> dict[str, An
     """A route has no price of its own: its targets do."""
     about = {"provider": owner, "context": (model.context or None) if model else None, "price": _price(model)}
     return {"id": name, "object": "model", "created": 0, "owned_by": owner, "brokle": about}
+
+
+def _as_anthropic(model: dict[str, Any]) -> dict[str, Any]:
+    name, ours = model["id"], model["brokle"]
+    about = {"display_name": name, "created_at": _UNKNOWN_DATE, "lifecycle": "active"}
+    return {"type": "model", "id": name, **about, "max_input_tokens": ours["context"], "brokle": ours}
 
 
 def _price(model: ModelRecord | None) -> dict[str, float] | None:

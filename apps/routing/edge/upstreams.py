@@ -52,6 +52,7 @@ class Upstream:
         "dialect",
         "doors",
         "label",
+        "max_output",
         "measure",
         "model",
         "names",
@@ -88,6 +89,7 @@ class Upstream:
         self.silence = silence
         self.measure = measure
         self.context = model.context
+        self.max_output = model.max_output
         self.capabilities = frozenset(model.capabilities)
         self.quality: float | None = None
         """Set where scores of answers are known."""

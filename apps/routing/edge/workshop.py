@@ -48,7 +48,11 @@ class Workshop:
         if listed is None:
             return known
         return msgspec.structs.replace(
-            known, name=listed.name, upstream=listed.upstream, context=listed.context or known.context
+            known,
+            name=listed.name,
+            upstream=listed.upstream,
+            context=listed.context or known.context,
+            max_output=listed.max_output or known.max_output,
         )
 
     def doors(self, provider: ProviderRecord) -> list[Door]:

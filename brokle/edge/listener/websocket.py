@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from websockets.datastructures import Headers
@@ -11,7 +13,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import CLOSED, CLOSING, CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
-from brokle.edge.http import Message, Scope
+from brokle.edge.http import Header, Message, Scope
 
 if TYPE_CHECKING:
     from brokle.edge.listener.connection import Connection
@@ -50,6 +52,7 @@ class WebSocket:
         self._connection = connection
         self._protocol = ServerProtocol(max_size=_MESSAGE_MAX, logger=_quiet)
         self._scope = {**scope, "type": "websocket", "scheme": "ws", "subprotocols": _subprotocols(scope)}
+        self._scope["extensions"] = {"websocket.http.response": {}}
         self._messages: deque[Message] = deque([{"type": "websocket.connect"}])
         self._waiting: asyncio.Future[None] | None = None
         self._early: list[bytes] = []
@@ -169,6 +172,10 @@ class WebSocket:
             self._accept(message)
         elif kind == "websocket.close":
             self._close(message.get("code", _NORMAL), message.get("reason") or "")
+        elif kind == "websocket.http.response.start":
+            self._decline(message["status"], message.get("headers", ()))
+        elif kind == "websocket.http.response.body":
+            self._decline_with(message.get("body", b""))
 
     async def _send(self, message: Message) -> None:
         if self._protocol.state is not OPEN:
@@ -194,6 +201,26 @@ class WebSocket:
         early, self._early = b"".join(self._early), []
         if early:
             self.take(early)
+
+    def _decline(self, status: int, headers: Iterable[Header]) -> None:
+        """An answer of HTTP instead of a socket."""
+        self._response = self._protocol.reject(status, "")
+        for name, value in headers:
+            self._set_header(name.decode("latin-1"), value.decode("latin-1"))
+
+    def _set_header(self, name: str, value: str) -> None:
+        """Once; what the protocol said by that name is taken back."""
+        with suppress(KeyError):
+            del self._response.headers[name]
+        self._response.headers[name] = value
+
+    def _decline_with(self, body: bytes) -> None:
+        if self._protocol.state is not CONNECTING or self._is_told:
+            return
+        self._set_header("Content-Length", str(len(body)))
+        self._response.body = body
+        self._respond()
+        self._tell_of_end()
 
     def _close(self, code: int, reason: str) -> None:
         """The application need not wait until the client has answered."""

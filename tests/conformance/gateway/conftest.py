@@ -74,6 +74,10 @@ routes:
   - {name: replicate-or-gpt, targets: [{model: rep/acme/failing}, {model: mock/gpt-4o-mini}]}
   - {name: edits, targets: [{model: rep/black-forest-labs/flux-kontext-max}, {model: mock/painter}]}
   - {name: claude-patient, retries: 2, targets: [{model: claude/claude-limited-briefly}]}
+  - {name: gpt-5.5, targets: [{model: mock/coder}]}
+  - {name: gpt-6-luna, targets: [{model: gpt/gpt-coder}]}
+  - {name: gpt-6.2-sol, targets: [{model: mock/coder}]}
+  - {name: gpt-6-sol, targets: [{model: claude/claude-coder}]}
 """
 
 
@@ -208,6 +212,7 @@ def _of_replicate(replicate_url: str) -> str:
 def _configuration(url: str, claude_url: str, gemini_url: str, bedrock_url: str, others: str) -> str:
     prices = "input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60, cache_read_usd_per_mtok: 0.075, context: 128000"
     models = "\n".join(f"      - {{id: {model}, {prices}}}" for model in _MODELS)
+    prices_of_gpt = prices
     prices = "input_usd_per_mtok: 3, output_usd_per_mtok: 15, cache_read_usd_per_mtok: 0.3"
     prices += ", cache_write_5m_usd_per_mtok: 3.75, cache_write_1h_usd_per_mtok: 6"
     claudes = "\n".join(f"      - {{id: {model}, {prices}}}" for model in CLAUDES)
@@ -220,6 +225,7 @@ providers:
     models:
       - {{id: meta/llama-3, upstream: gpt-4o-mini}}
       - {{id: ten-cents, request_usd: 0.10}}
+      - {{id: coder, max_output: 16384, capabilities: [tools], {prices_of_gpt}}}
       - {{id: embedder, input_usd_per_mtok: 0.02}}
       - {{id: painter, input_usd_per_mtok: 5, output_usd_per_mtok: 40}}
       - {{id: ranker, input_usd_per_mtok: 1}}

@@ -11,7 +11,8 @@ import brokle
 
 PAGE = brokle.HOUSE / "docs" / "conformance.md"
 OFFICIAL = ("openai", "openai-node", "langchain", "litellm", "anthropic", "google")
-CLIENTS = (*OFFICIAL, "raw")
+AGENTS = ("claude-code", "codex")
+CLIENTS = (*OFFICIAL, *AGENTS, "raw")
 _LIKE_OPENAI = ("openai", "openai-node", "langchain", "litellm")
 
 # What an outsider would try, and the clients for which it makes sense.
@@ -24,7 +25,7 @@ CASES: dict[int, tuple[str, tuple[str, ...]]] = {
     6: ("An error inside a stream keeps its type and code, and nothing follows", OFFICIAL),
     7: ("A 429 keeps status, code and `retry-after`; retries are exactly as many as were asked for", OFFICIAL),
     8: ("A 400 keeps `param` and `code`, and is neither repeated nor sent elsewhere", _LIKE_OPENAI),
-    9: ("An unknown model is 404 `model_not_found`, and nobody is asked", OFFICIAL),
+    9: ("An unknown model is 404 `model_not_found`, and nobody is asked", (*OFFICIAL, *AGENTS)),
     10: ("A missing, wrong, revoked or expired key is 401, without a word of ours", CLIENTS),
     11: ("A body that is none is 400 or 413 in the caller's form, never 500", ("raw",)),
     12: (
@@ -32,7 +33,7 @@ CASES: dict[int, tuple[str, tuple[str, ...]]] = {
         ("openai", "openai-node", "langchain", "anthropic", "google", "raw"),  # LiteLLM's streams cannot be closed
     ),
     13: ("The first byte comes within 5 ms of the provider's, and gaps are kept", ("raw",)),
-    14: ("Two tools called at once, streamed, to the end of the loop", OFFICIAL),
+    14: ("Two tools called at once, streamed, to the end of the loop", (*OFFICIAL, "claude-code")),
     15: ("Anthropic's SDK to a provider that speaks OpenAI: order of events, tools, errors", ("anthropic",)),
     16: ("OpenAI's SDK to Claude: system, pictures, tool results, cached tokens, exact cost", ("openai",)),
     17: ("A shape (JSON Schema) is parsed by the client's own helper", OFFICIAL),
@@ -43,7 +44,7 @@ CASES: dict[int, tuple[str, tuple[str, ...]]] = {
     22: ("Semantic cache: whoever differs in anything that matters is not answered from it", ()),
     23: ("Vectors packed and plain, sound by form, pictures", _LIKE_OPENAI),
     24: ("Each answer has its row under SIGTERM and with an engine standing still", ("raw",)),
-    25: ("LiteLLM, Claude Code and Codex complete their loops", ("openai", "litellm", "anthropic")),
+    25: ("LiteLLM, Claude Code and Codex complete their loops", ("openai", "litellm", "anthropic", *AGENTS)),
 }
 _HEAD = """# The gateway before its judges
 
@@ -53,8 +54,8 @@ socket or plain HTTP. A cell says how many tests of that case passed by that cli
 provider it is run against); ✘ is how many did not. — makes no sense for that client: its format has no such thing, or
 the client has no part in it. Case 22 waits for the cache.
 
-The columns: `openai` for Python (with its Responses API, as Codex uses it), `openai` for JavaScript,
-`langchain-openai`, `litellm`, `anthropic` (as Claude Code uses it too), `google-genai`.
+The columns: `openai` for Python, `openai` for JavaScript, `langchain-openai`, `litellm`, `anthropic`, `google-genai`,
+and two programs, Claude Code and Codex, which really run what a model calls.
 
 """
 _MARK = re.compile(r'pytest\.mark\.case\((\d+), "([a-z-]+)"\)')

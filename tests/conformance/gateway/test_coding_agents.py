@@ -121,6 +121,14 @@ def test_claude_codes_counting_and_its_first_small_call_are_answered(claude_code
     assert claude_code.messages.create(model=model, max_tokens=1, messages=quota).usage.output_tokens > 0
 
 
+def test_the_models_are_listed_in_claudes_form_for_its_callers(claude_code, client):
+    found = {model.id: model for model in claude_code.models.list(limit=1000)}
+    assert list(found) == [model.id for model in client.models.list()]
+    listed = found["mock/gpt-4o-mini"]
+    assert (listed.type, listed.display_name, listed.max_input_tokens) == ("model", "mock/gpt-4o-mini", 128_000)
+    assert claude_code.models.retrieve("mock/gpt-4o-mini").id == "mock/gpt-4o-mini"
+
+
 @pytest.fixture
 def codex(home):
     session = str(uuid.uuid4())

@@ -121,7 +121,7 @@ def test_a_key_is_found_nowhere_after(home, client, provider, row):
         ask(client, "mock/gpt-4o-mini", f"nobody={SECRET}")
     with pytest.raises(BadRequestError) as unwritten:
         ask(client, "mock/gpt-4o-mini", SECRET)
-    request_id = ask(client, "mock/gpt-4o-mini", f"mock={SECRET}", user="u1").headers["x-request-id"]
+    request_id = ask(client, "mock/gpt-4o-mini", f"mock={SECRET}", user="u4").headers["x-request-id"]
     told = [error.value.response for error in (quoted, unknown, unwritten)]
     assert all(SECRET not in response.text + str(response.headers) for response in told)
     assert SECRET not in str(row(request_id))

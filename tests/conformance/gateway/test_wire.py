@@ -133,3 +133,11 @@ def test_json_is_understood_whatever_it_is_called(home, kind):
 def test_a_form_that_is_none_is_refused_in_json(home, kind):
     answer = post(home, "/v1/audio/transcriptions", b"{}", **{"content-type": kind})
     assert (answer.status, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions"])
+def test_who_wants_to_speak_websocket_is_told_at_once_that_nobody_does(home, path):
+    wishes = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+    wishes["sec-websocket-key"] = "dGhlIHNhbXBsZSBub25jZQ=="
+    answer = home.request("GET", path, headers={**wishes, "authorization": f"Bearer {BOOTSTRAP_KEY}"})
+    assert (answer.status, answer.json()) == (426, {"error": {"message": "Ask over HTTP"}})

@@ -112,8 +112,8 @@ def test_everything_that_has_a_place_is_read():
     TypeAdapter(ResponseCreateParamsNonStreaming).validate_python({"input": "hi", "model": "m", **body})
     found = read("hi", **body)
 
-    assert found.turns == [Turn("user", [Text("hi")])]
-    assert found.system == [Text("Be kind.")]
+    assert found.turns == [Turn("user", [Text("hi", "5m")])]
+    assert found.system == [Text("Be kind.", "5m")]
     [tool] = found.tools
     assert (tool.name, tool.description, tool.is_strict) == ("weather", "Of a city", True)
     assert json.loads(bytes(tool.schema)) == WEATHER["parameters"]
@@ -389,10 +389,84 @@ def test_tools_in_a_namespace_are_functions_of_a_longer_name():
     assert found.tool_choice == ToolChoice("named", ["agents__weather"])
 
 
+def test_claude_is_told_what_to_keep_where_openai_would_keep_it_unasked():
+    """It keeps only what is marked; of a request without a key for its cache nobody knows that others will follow."""
+    items = [
+        {"role": "developer", "content": "Be brief."},
+        {"role": "user", "content": "hi"},
+        {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "sunny"},
+    ]
+
+    def told(**members):
+        found = read(items, tools=[WEATHER], instructions="You write code.", **members)
+        return json.loads(Anthropic("x", "X").write_request(found, "claude-sonnet-4-5"))
+
+    kept, mark = told(prompt_cache_key="0199"), {"cache_control": {"type": "ephemeral"}}
+    assert kept["system"] == [
+        {"type": "text", "text": "You write code."},
+        {"type": "text", "text": "Be brief.", **mark},
+    ]
+    assert kept["messages"][-1]["content"][-1]["cache_control"] == mark["cache_control"]
+    assert json.dumps(kept).count("cache_control") == 2
+    assert "cache_control" not in json.dumps(told())
+
+
+def test_tools_that_items_bring_stand_beside_those_of_the_request():
+    """As Codex sends them to models it lets write code."""
+    functions = {"type": "namespace", "name": "functions", "description": "", "tools": [PATCH]}
+    items = [
+        {"type": "additional_tools", "id": "at_1", "role": "developer", "tools": [functions, WEATHER]},
+        {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "Be brief."}]},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]},
+        {"type": "additional_tools", "role": "developer", "tools": [{**WEATHER, "description": "Of a land"}]},
+    ]
+    found = read(items, tools=[{**WEATHER, "name": "clock"}], tool_choice="auto", parallel_tool_calls=False)
+    told = [(tool.name, tool.description) for tool in found.tools]
+    assert told == [("clock", "Of a city"), ("functions__apply_patch", "Takes a patch"), ("weather", "Of a land")]
+    assert (found.rest, found.system, len(found.turns)) == ({}, [Text("Be brief.")], 1)
+
+
+def test_a_search_for_tools_is_a_function_and_what_it_found_stands_beside_it():
+    search = {"type": "tool_search", "execution": "client", "description": "Finds", "parameters": {"type": "object"}}
+    mail = {"type": "namespace", "name": "mail", "tools": [{**WEATHER, "name": "send", "defer_loading": True}]}
+    about = {"execution": "client", "call_id": "c1", "status": "completed"}
+    items = [
+        {"role": "user", "content": "hi"},
+        {"type": "tool_search_call", "id": "t1", **about, "arguments": {"query": "mail"}},
+        {"type": "tool_search_output", "id": "t2", **about, "tools": [mail, WEATHER]},
+    ]
+    found = read(items, tools=[search])
+    assert [tool.name for tool in found.tools] == ["tool_search", "mail__send", "weather"]
+    assert found.turns[1].parts == [ToolCall("c1", "tool_search", '{"query":"mail"}')]
+    assert found.turns[2].parts == [ToolResult("c1", "tool_search", [Text("mail__send\nweather")])]
+    assert found.rest == {}
+
+
+def test_a_search_that_openai_runs_is_only_openais():
+    call = {"type": "tool_search_call", "execution": "server", "arguments": {}}
+    found = read([{"role": "user", "content": "hi"}, call], tools=[{"type": "tool_search"}])
+    assert (found.tools, sorted(found.rest)) == ([], ["input.tool_search_call", "tools.tool_search"])
+
+
+@pytest.mark.parametrize(("tools", "field"), [("x", "tools"), ([{"name": "a"}], "tools.0.type")])
+def test_tools_that_items_bring_are_refused_by_where_they_stand(tools, field):
+    with pytest.raises(BadRequest) as refused:
+        read([{"role": "user", "content": "hi"}, {"type": "additional_tools", "tools": tools}])
+    assert refused.value.field == f"input.1.{field}"
+
+
 def test_a_tool_of_free_text_is_a_function_of_one_text():
     [tool] = read(tools=[PATCH]).tools
     assert isinstance(tool, Tool)
     assert json.loads(bytes(tool.schema))["required"] == ["input"]
+
+
+def test_who_is_not_held_to_a_grammar_is_told_of_it():
+    form = {"type": "grammar", "syntax": "lark", "definition": 'start: "x"'}
+    found = read(tools=[{**PATCH, "format": form}])
+    assert list(found.rest) == ["tools.apply_patch.format"]
+    assert found.tools[0].description == 'Takes a patch\n\nThe input keeps to this grammar (lark):\nstart: "x"'
 
 
 def test_a_relayed_request_keeps_every_byte_but_the_models_name_and_ours():

@@ -211,11 +211,45 @@ def test_a_tool_of_free_text_gets_its_text(arguments, text):
 def test_a_call_in_a_namespace_is_told_by_its_own_name(long):
     name = f"spawn{long}"
     agents = {"type": "namespace", "name": "agents", "description": "x", "tools": [{**FUNCTION, "name": name}]}
-    told_name = read_tools([agents], {})[0].name
+    told_name = read_tools([("tools", [agents])], {})[0].name
     pieces = [ToolBegun(0, "c1", told_name), ArgumentsPiece(0, "{}"), Finished("tool_calls")]
     found, _ = whole(pieces, tools=[FUNCTION, agents])
     assert (len(told_name) <= 64, found.output[0].name, found.output[0].namespace) == (True, name, "agents")
     assert told(pieces, tools=[agents])[-1]["response"]["output"][0]["namespace"] == "agents"
+
+
+def test_tools_that_items_bring_are_told_by_their_own_names():
+    functions = {"type": "namespace", "name": "functions", "tools": [{"type": "custom", "name": "exec"}]}
+    items = [{"type": "additional_tools", "role": "developer", "tools": [functions]}, {"role": "user", "content": "hi"}]
+    pieces = [ToolBegun(0, "c1", "functions__exec"), ArgumentsPiece(0, '{"input":"x()"}'), Finished("tool_calls")]
+    found, _ = whole(pieces, input=items, tools=None)
+    call = found.output[0]
+    assert (call.type, call.namespace, call.name, call.input) == ("custom_tool_call", "functions", "exec", "x()")
+    assert found.tools == []
+
+
+SEARCH = {"type": "tool_search", "execution": "client", "description": "Finds", "parameters": {"type": "object"}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wish"), [('{"query":"mail"}', {"query": "mail"}), ("mail", {"query": "mail"}), ("", {})]
+)
+def test_a_search_for_tools_is_called_in_its_own_form(arguments, wish):
+    pieces = [ToolBegun(0, "c1", "tool_search"), *[ArgumentsPiece(0, letter) for letter in arguments]]
+    events = told([*pieces, Finished("tool_calls")], tools=[SEARCH])
+    names = ["response.output_item.added", "response.output_item.done", "response.completed"]
+    assert [event["type"] for event in events[2:]] == names
+    call = events[3]["item"]
+    assert (call["type"], call["execution"], call["call_id"]) == ("tool_search_call", "client", "c1")
+    assert (call["arguments"], call["status"]) == (wish, "completed")
+
+
+def test_what_a_search_found_is_called_by_its_own_name():
+    mail = {"type": "namespace", "name": "mail", "description": "x", "tools": [{**FUNCTION, "name": "send"}]}
+    found = {"type": "tool_search_output", "execution": "client", "call_id": "c1", "tools": [mail]}
+    pieces = [ToolBegun(0, "c2", "mail__send"), ArgumentsPiece(0, "{}"), Finished("tool_calls")]
+    answer, _ = whole(pieces, tools=[SEARCH], input=[{"role": "user", "content": "hi"}, found])
+    assert (answer.output[0].name, answer.output[0].namespace) == ("send", "mail")
 
 
 def test_googles_seal_of_a_call_stands_before_it():

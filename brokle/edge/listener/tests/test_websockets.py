@@ -52,6 +52,21 @@ async def test_a_refusal_is_an_answer(stage):
     assert refused.value.response.status_code == 403
 
 
+async def test_a_refusal_may_say_why(stage):
+    async def application(scope, receive, send):
+        assert "websocket.http.response" in scope["extensions"]
+        headers = [(b"content-type", b"application/json"), (b"x-why", b"no")]
+        await send({"type": "websocket.http.response.start", "status": 426, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": b'{"error": {}}'})
+
+    async with stage(application) as here:
+        with pytest.raises(InvalidStatus) as refused:
+            await client(here)
+    answer = refused.value.response
+    assert (answer.status_code, answer.body, answer.headers["x-why"]) == (426, b'{"error": {}}', "no")
+    assert answer.headers.get_all("content-type") == ["application/json"]
+
+
 async def test_a_handshake_that_is_none_is_refused(stage):
     async with stage(echo) as here:
         caller = await here.caller()

@@ -18,6 +18,7 @@ _raw: Final = msgspec.json.Encoder().encode
 _IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 # How the bytes of pictures begin, in base64.
 _BEGINNINGS: Final = {"/9j/": "image/jpeg", "iVBOR": "image/png", "R0lG": "image/gif", "UklG": "image/webp"}
+_OFFERS: Final = {"tool_addition": True, "tool_removal": False}
 _NO_IDENTIFIER: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -25,11 +26,15 @@ _NO_IDENTIFIER: Final = re.compile(r"[^a-zA-Z0-9_-]")
 class Blocks:
     """Reads the blocks of one request; knows the calls it has seen, whose results do not repeat the tool's name."""
 
-    __slots__ = ("_names", "unspoken")
+    __slots__ = ("_names", "defined", "offers", "unspoken")
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self.unspoken: Unspoken = {}
+        self.offers: dict[str, bool] = {}
+        """Tools that were shown or taken away, by name; the last word counts."""
+        self.defined: list[tuple[str, dict[str, Any]]] = []
+        """Tools that stand among the blocks, each with where it stands."""
 
     def read(self, content: Any, where: str) -> list[Part]:
         """Raises BadRequest for what is no content."""
@@ -65,8 +70,26 @@ class Blocks:
         if kind == "search_result":
             head = f"{block.get('title') or ''}\n{block.get('source') or ''}".strip()
             return [Text(head), *self.read(block.get("content") or [], f"{where}.content")]
-        self.unspoken[f"messages.content.{kind[:60]}"] = msgspec.Raw(_raw(block))
+        if kind == "tool_reference":
+            name = _string(block, "tool_name", where)
+            self.offers[name] = True
+            return [Text(name)]
+        if kind not in _OFFERS or not self._offered(block.get("tool"), f"{where}.tool", is_there=_OFFERS[kind]):
+            self.unspoken[f"messages.content.{kind[:60]}"] = msgspec.Raw(_raw(block))
         return []
+
+    def _offered(self, tool: Any, where: str, *, is_there: bool) -> bool:
+        """False for a tool of an MCP server, which only Anthropic asks."""
+        if not isinstance(tool, dict):
+            raise BadRequest(f"{where}: Input should be an object", field=where)
+        about = tool
+        if tool.get("type") == "tool_definition" and isinstance(tool.get("definition"), dict):
+            about = tool["definition"]
+            self.defined.append((f"{where}.definition", about))
+        elif tool.get("type") != "tool_reference":
+            return False
+        self.offers[_string(about, "name", where)] = is_there
+        return True
 
     def _media(self, block: dict[str, Any], where: str, ttl: str) -> list[Part]:
         kind: Any = "image" if block["type"] == "image" else "file"

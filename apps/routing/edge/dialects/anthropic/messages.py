@@ -40,6 +40,8 @@ class MessagesFormat(WholeBody):
         light = read_ask(body)
         self.check(light)
         controls = read_controls(request.headers, bytes(light.brokle), drops_unsupported=bool(light.drop_unsupported))
+        caller = light.caller
+        controls.session = controls.session or caller.session
         return Ask(
             light.model,
             body,
@@ -48,7 +50,7 @@ class MessagesFormat(WholeBody):
             is_stream=bool(light.stream),
             input_size=light.input_size,
             output_bound=light.max_tokens,
-            user=light.user,
+            user=controls.user if caller.session and controls.user else caller.user,
             light=light,
             headers=passed_on(request),
         )

@@ -12,11 +12,11 @@ from apps.routing.edge.conversation import (
     Sampling,
     Shape,
     Text,
-    Tool,
-    ToolChoice,
     Turn,
 )
-from apps.routing.edge.dialects.anthropic.blocks import Blocks, Unspoken, read_ttl
+from apps.routing.edge.dialects.anthropic.blocks import Blocks
+from apps.routing.edge.dialects.anthropic.tools import read_choice, read_tools
+from apps.routing.edge.dialects.anthropic.wire import caller_of
 from apps.routing.edge.dialects.speech import CannotExpress, decoded
 from brokle.kernel.errors import BadRequest
 
@@ -86,13 +86,12 @@ def _conversation(body: bytes, *, is_stream: bool, drops_unsupported: bool) -> C
     conversation = Conversation(
         turns=[],
         system=system,
-        tools=_tools(said.tools or [], blocks.unspoken),
-        tool_choice=_tool_choice(said.tool_choice),
+        tool_choice=read_choice(said.tool_choice),
         sampling=Sampling(said.temperature, said.top_p, said.top_k, stop=said.stop_sequences or []),
         max_output=said.max_tokens,
         shape=_shape(said),
         reasoning=_reasoning(said.thinking, (said.output_config or {}).get("effort")),
-        user=str(metadata.pop("user_id", None) or ""),
+        user=caller_of(str(metadata.pop("user_id", None) or "")).user,
         metadata=metadata,
         service_tier=_TIERS.get(said.service_tier or "", said.service_tier or ""),
         is_stream=is_stream,
@@ -100,6 +99,7 @@ def _conversation(body: bytes, *, is_stream: bool, drops_unsupported: bool) -> C
     )
     for place, message in enumerate(said.messages):
         _take(conversation, message, blocks, f"messages.{place}")
+    conversation.tools = read_tools(said.tools or [], blocks)
     unplaced = {name: value for name, value in members.items() if name not in _PLACED and bytes(value) != b"null"}
     conversation.rest = blocks.unspoken | unplaced
     return conversation
@@ -129,41 +129,6 @@ def _texts(parts: list[Part], where: str) -> list[Text]:
     if not all(isinstance(part, Text) for part in parts):
         raise BadRequest(f"{where}: A system prompt holds text only", field=where)
     return [part for part in parts if isinstance(part, Text)]
-
-
-def _tools(entries: list[dict[str, Any]], unspoken: Unspoken) -> list[Tool]:
-    """Tools that run at Anthropic, or whose form only Claude knows, cannot be told to anyone else."""
-    found = []
-    for place, entry in enumerate(entries):
-        kind = entry.get("type") or "custom"
-        if kind != "custom":
-            unspoken[f"tools.{str(kind)[:60]}"] = msgspec.Raw(_raw(entry))
-            continue
-        name = entry.get("name")
-        if not isinstance(name, str) or not isinstance(entry.get("input_schema"), dict):
-            raise BadRequest(f"tools.{place}: A tool has a name and an input_schema", field=f"tools.{place}")
-        schema = msgspec.Raw(_raw(entry["input_schema"]))
-        strict = entry.get("strict")
-        ttl = read_ttl(entry.get("cache_control"))
-        found.append(
-            Tool(name, str(entry.get("description") or ""), schema, None if strict is None else bool(strict), ttl)
-        )
-    return found
-
-
-def _tool_choice(choice: dict[str, Any] | None) -> ToolChoice | None:
-    if choice is None:
-        return None
-    kind = choice.get("type")
-    disabled = choice.get("disable_parallel_tool_use")
-    is_parallel = None if disabled is None else not disabled
-    if kind in ("auto", "none"):
-        return ToolChoice("auto" if kind == "auto" else "none", is_parallel=is_parallel)
-    if kind == "any":
-        return ToolChoice("required", is_parallel=is_parallel)
-    if kind == "tool" and isinstance(choice.get("name"), str):
-        return ToolChoice("named", [choice["name"]], is_parallel)
-    raise BadRequest("tool_choice: Input should be 'auto', 'any', 'none' or a named tool", field="tool_choice")
 
 
 def _shape(said: MessagesBody) -> Shape | None:

@@ -1,5 +1,6 @@
 """Anthropic's Messages API as it is on the wire: what the gateway reads of it, and nothing more."""
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -54,6 +55,19 @@ class _Metadata(msgspec.Struct):
     user_id: str | None = None
 
 
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks, by name or machine, and in which of their sessions."""
+
+    user: str = ""
+    session: str = ""
+
+
+class _Packed(msgspec.Struct):
+    device_id: str
+    account_uuid: str = ""
+    session_id: str = ""
+
+
 class LightAsk(msgspec.Struct):
     """What the gateway itself reads of a messages request; everything else is the provider's business."""
 
@@ -72,8 +86,8 @@ class LightAsk(msgspec.Struct):
         return len(bytes(self.messages)) + len(bytes(self.system)) + len(bytes(self.tools))
 
     @property
-    def user(self) -> str:
-        return (self.metadata.user_id or "") if self.metadata is not None else ""
+    def caller(self) -> Caller:
+        return caller_of((self.metadata.user_id or "") if self.metadata is not None else "")
 
 
 class _CacheCreation(msgspec.Struct):
@@ -145,9 +159,25 @@ class _Refusal(msgspec.Struct):
     message: str | None = None
 
 
+_decode_packed: Final = msgspec.json.Decoder(_Packed).decode
+_UNDERSCORED: Final = re.compile(r"user_([0-9a-f]+)_account_([0-9a-f-]*)_session_([0-9a-f-]*)")
 _ask_decoder: Final = msgspec.json.Decoder(LightAsk)
 _decode_reply: Final = msgspec.json.Decoder(Reply).decode
 _decode_refusal: Final = msgspec.json.Decoder(_Refusal).decode
+
+
+def caller_of(user_id: str) -> Caller:
+    """Claude Code packs account, machine and session into the one member, of old between underscores."""
+    found = _UNDERSCORED.fullmatch(user_id)
+    if found is not None:
+        return Caller(found[2] or found[1], found[3])
+    if not user_id.startswith("{"):
+        return Caller(user_id)
+    try:
+        packed = _decode_packed(user_id)
+    except (msgspec.DecodeError, RecursionError):
+        return Caller(user_id)
+    return Caller(packed.account_uuid or packed.device_id, packed.session_id)
 
 
 def read_ask(body: bytes) -> LightAsk:

@@ -1,5 +1,6 @@
 """OpenAI's chat completions, requests: read into a conversation, and written from one."""
 
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +28,7 @@ from apps.routing.edge.dialects.speech import Missing, decoded
 from brokle.kernel.errors import BadRequest
 
 _encode: Final = msgspec.json.encode
+_LONGEST_USER: Final = 64
 _FORMATS: Final = {
     "wav": "audio/wav",
     "mp3": "audio/mpeg",
@@ -385,9 +387,16 @@ def _put_wishes(body: dict[str, Any], conversation: Conversation) -> None:
     if conversation.top_logprobs is not None:
         body["logprobs"] = True
         body["top_logprobs"] = conversation.top_logprobs
-    for name in ("modalities", "user", "metadata", "service_tier"):
+    if conversation.user:
+        body["user"] = _fitting_name(conversation.user)
+    for name in ("modalities", "metadata", "service_tier"):
         if getattr(conversation, name):
             body[name] = getattr(conversation, name)
+
+
+def _fitting_name(user: str) -> str:
+    """OpenAI refuses long names of users, which others allow: such a one is told by its sum, as long as may be."""
+    return user if len(user) <= _LONGEST_USER else sha256(user.encode()).hexdigest()
 
 
 def effort_of(reasoning: Reasoning) -> str | None:

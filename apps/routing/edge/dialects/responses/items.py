@@ -6,7 +6,7 @@ import msgspec
 
 from apps.routing.edge.conversation import Media, Part, Role, Text, Thought, ToolCall, ToolResult, Turn
 from apps.routing.edge.dialects.data_urls import read_url
-from apps.routing.edge.dialects.responses.names import told_as, word
+from apps.routing.edge.dialects.responses.names import ADDITIONAL, FOUND, SEARCH, flat, told_as, word
 from apps.routing.edge.dialects.seals import heard_from_openai
 from apps.routing.edge.dialects.speech import CannotExpress
 from brokle.kernel.errors import BadRequest
@@ -18,6 +18,7 @@ _raw: Final = msgspec.json.Encoder().encode
 _AUDIO: Final = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 _TEXTS: Final = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})
 _CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
+_SOUGHT: Final = f"{SEARCH}_call"
 _RESULTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
 
 
@@ -35,13 +36,15 @@ class KeptElsewhere(CannotExpress):
 class Items:
     """Reads the items of one request; knows the calls it has seen, whose results do not repeat the tool's name."""
 
-    __slots__ = ("_names", "system", "turns", "unspoken")
+    __slots__ = ("_names", "brought", "system", "turns", "unspoken")
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self.system: list[Text] = []
         self.turns: list[Turn] = []
         self.unspoken: Unspoken = {}
+        self.brought: list[tuple[str, list[Any]]] = []
+        """Lists of tools that stand among the items, each with where it stands."""
 
     def read(self, given: str | list[Any]) -> None:
         """Raises BadRequest for what is no input, KeptElsewhere for what is not in it."""
@@ -63,12 +66,31 @@ class Items:
             self._join("user", [self._result(item, where)])
         elif kind == "reasoning":
             self._join("assistant", self._thoughts(item, where))
+        elif kind in {_SOUGHT, FOUND} and word(item, "execution") == "client":
+            self._search(item, kind, where)
+        elif kind == ADDITIONAL:
+            self._bring(item.get("tools"), f"{where}.tools")
         elif kind == "item_reference":
             raise KeptElsewhere(f"{where}.id")
         elif kind:
             self.unspoken[f"input.{kind[:60]}"] = msgspec.Raw(_raw(item))
         else:
             raise BadRequest(f"`{where}.type` is missing", field=f"{where}.type")
+
+    def _bring(self, tools: Any, where: str) -> None:
+        if not isinstance(tools, list):
+            raise BadRequest(f"`{where}` is a list of tools", field=where)
+        self.brought.append((where, tools))
+
+    def _search(self, item: dict[str, Any], kind: str, where: str) -> None:
+        """A search for tools, or what it found; who is told of tools from the beginning is told their names."""
+        call_id = _string(item, "call_id", where)
+        if kind == _SOUGHT:
+            self._join("assistant", [ToolCall(call_id, SEARCH, _raw(item.get("arguments") or {}).decode())])
+            return
+        self._bring(item.get("tools"), f"{where}.tools")
+        names = [told_as(word(entry, "name"), space) for space, entry in flat(item["tools"])]
+        self._join("user", [ToolResult(call_id, SEARCH, [Text("\n".join(names))] if names else [])])
 
     def _message(self, item: dict[str, Any], where: str) -> None:
         role, parts = word(item, "role"), self._parts(item.get("content"), f"{where}.content")

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from apps.routing.edge.asks import Ask
-from apps.routing.edge.dialects.responses.names import Own
+from apps.routing.edge.dialects.responses.names import ADDITIONAL, FOUND, Own, word
 from apps.routing.edge.reply import Failed
 from brokle.kernel.ids import new_id
 
@@ -32,6 +32,7 @@ _REPEATED: Final[dict[str, Any]] = {
     "truncation": "disabled",
     "user": None,
 }
+_BRINGING: Final = (ADDITIONAL, FOUND)
 _FUNCTION: Final = {"description": None, "parameters": None, "strict": None}
 # The only codes that OpenAI's types know for an answer that failed.
 _CODES: Final = frozenset({"server_error", "rate_limit_exceeded", "invalid_prompt"})
@@ -62,6 +63,15 @@ def tools_in(said: dict[str, msgspec.Raw]) -> list[Any]:
     return _decode(said.get("tools", b"[]")) or []
 
 
+def brought_in(said: dict[str, msgspec.Raw]) -> list[Any]:
+    """Tools that stand among the items."""
+    raw = bytes(said.get("input", b""))
+    items = _decode(raw) if any(kind.encode() in raw for kind in _BRINGING) else []
+    if not isinstance(items, list):
+        return []
+    return [tool for item in items if word(item, "type") in _BRINGING for tool in item["tools"]]
+
+
 def _tool(entry: Any) -> Any:
     return {**_FUNCTION, **entry} if isinstance(entry, dict) and entry.get("type") == "function" else entry
 
@@ -79,7 +89,11 @@ def reasoning_item() -> dict[str, Any]:
 
 
 def call_item(call_id: str, own: Own) -> dict[str, Any]:
-    about = {"call_id": call_id or new_id("call"), "name": own.name, "status": "in_progress"}
+    whose = call_id or new_id("call")
+    if own.is_search:
+        called = {"call_id": whose, "execution": "client", "status": "in_progress", "arguments": {}}
+        return {"id": new_id("tsc"), "type": "tool_search_call", **called}
+    about = {"call_id": whose, "name": own.name, "status": "in_progress"}
     if own.namespace:
         about["namespace"] = own.namespace
     if own.is_custom:
@@ -99,6 +113,15 @@ def text_part() -> dict[str, Any]:
 
 def refusal_part() -> dict[str, Any]:
     return {"type": "refusal", "refusal": ""}
+
+
+def wish_of(arguments: str) -> dict[str, Any]:
+    """What a search for tools is given; an object, also where the model wrote none."""
+    try:
+        held = _decode(arguments or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        held = None
+    return held if isinstance(held, dict) else {"query": arguments}
 
 
 def free_text(arguments: str) -> str:

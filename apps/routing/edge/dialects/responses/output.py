@@ -23,6 +23,8 @@ from apps.routing.edge.reply import (
 from apps.routing.edge.usage import Usage
 
 Told = dict[str, Any]
+_SEARCH: Final = "tool_search_call"
+_CALLS: Final = frozenset({"function_call", "custom_tool_call", _SEARCH})
 _CUT_OFF: Final[dict[Finish, str]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
@@ -96,7 +98,8 @@ class Output:
             self._growing.item["status"] = "incomplete"
         for call in self._calls.values():
             member = "input" if call.item["type"] == "custom_tool_call" else "arguments"
-            call.item |= {member: call.text, "status": "incomplete"}
+            given = objects.wish_of(call.text) if call.item["type"] == _SEARCH else call.text
+            call.item |= {member: given, "status": "incomplete"}
         return {**self.head, "status": "failed", "error": objects.error_of(failure), "output": self._items}
 
     def _open(self, item: Told) -> tuple[_Growing, Told]:
@@ -145,7 +148,7 @@ class Output:
         return told
 
     def _call(self, event: ToolBegun) -> list[Told]:
-        if self._is_single and any(item["type"] in {"function_call", "custom_tool_call"} for item in self._items):
+        if self._is_single and any(item["type"] in _CALLS for item in self._items):
             return []
         told: list[Told] = []
         if event.signature:
@@ -163,13 +166,16 @@ class Output:
         if growing is None or not event.text:
             return []
         growing.pieces.append(event.text)
-        if growing.item["type"] == "custom_tool_call":
-            return []  # the text is known once the JSON around it is whole
+        if growing.item["type"] != "function_call":
+            return []  # what is given is known once the JSON around it is whole
         return [{"type": "response.function_call_arguments.delta", **growing.place(), "delta": event.text}]
 
     def _end_call(self, index: int, status: str) -> list[Told]:
         growing = self._calls.pop(index)
         kind, item, text = "function_call_arguments", growing.item, growing.text
+        if item["type"] == _SEARCH:
+            item |= {"arguments": objects.wish_of(text), "status": status}
+            return [_item_done(growing)]
         is_custom = item["type"] == "custom_tool_call"
         if is_custom:
             kind, text = "custom_tool_call_input", objects.free_text(text)

@@ -4,7 +4,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from apps.routing.edge.conversation import Conversation, Effort, Reasoning, Sampling, Shape, Text
+from apps.routing.edge.conversation import Conversation, Effort, Reasoning, Sampling, Shape, Text, Thought, Turn
 from apps.routing.edge.dialects.responses.items import Items, KeptElsewhere, Unspoken
 from apps.routing.edge.dialects.responses.tools import read_choice, read_tools
 from apps.routing.edge.dialects.speech import decoded
@@ -22,6 +22,7 @@ _HINTS: Final = frozenset(
         *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "store", "stream_options"),
     }
 )
+_KEPT_FOR: Final = "5m"
 _KEPT: Final = ("previous_response_id", "conversation", "prompt")
 # What is said by these words is what happens anyway.
 _USUAL: Final = {
@@ -83,13 +84,17 @@ def _conversation(body: bytes, *, is_stream: bool, drops_unsupported: bool) -> C
     if not items.turns and not items.system:
         raise BadRequest("`input` has nothing to answer", field="input")
     unspoken = items.unspoken
-    chosen = read_choice(said.tool_choice, read_tools(said.tools or [], unspoken), said.parallel_tool_calls, unspoken)
+    system = [*([Text(said.instructions)] if said.instructions else []), *items.system]
+    tools = read_tools([("tools", said.tools or []), *items.brought], unspoken)
+    chosen = read_choice(said.tool_choice, tools, said.parallel_tool_calls, unspoken)
     text = said.text or _TextConfig()
     reasoning = _reasoning(said.reasoning or {}, unspoken)
+    if bytes(members.get("prompt_cache_key", b"null")) != b"null":
+        _keep(system, items.turns)
     _note(unspoken, {"text.verbosity": text.verbosity, "truncation": said.truncation})
     return Conversation(
         turns=items.turns,
-        system=[*([Text(said.instructions)] if said.instructions else []), *items.system],
+        system=system,
         tools=chosen.tools,
         tool_choice=chosen.wish if chosen.tools else None,
         sampling=Sampling(said.temperature, said.top_p),
@@ -104,6 +109,13 @@ def _conversation(body: bytes, *, is_stream: bool, drops_unsupported: bool) -> C
         drops_unsupported=drops_unsupported,
         rest=unspoken | {n: value for n, value in members.items() if n not in _PLACED and bytes(value) != b"null"},
     )
+
+
+def _keep(system: list[Text], turns: list[Turn]) -> None:
+    """Marks what the next turn will begin with, for providers that keep only what is marked."""
+    for part in (*system[-1:], *(turn.parts[-1] for turn in turns[-1:])):
+        if not isinstance(part, Thought):
+            part.cache_ttl = _KEPT_FOR
 
 
 def _note(unspoken: Unspoken, wishes: dict[str, Any]) -> None:

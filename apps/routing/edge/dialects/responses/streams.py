@@ -6,7 +6,7 @@ import msgspec
 
 from apps.routing.edge.asks import Ask
 from apps.routing.edge.dialects.responses.names import own_names
-from apps.routing.edge.dialects.responses.objects import head_of, tools_in
+from apps.routing.edge.dialects.responses.objects import brought_in, head_of, tools_in
 from apps.routing.edge.dialects.responses.output import Output, Told
 from apps.routing.edge.dialects.responses.wire import error_event
 from apps.routing.edge.dialects.sse import written
@@ -29,7 +29,7 @@ class Course(Protocol):
 def output_of(ask: Ask) -> Output:
     said = members_of(ask.body)
     is_single = bytes(said.get("parallel_tool_calls", b"")) == b"false"
-    return Output(head_of(ask), own_names(tools_in(said)), is_single=is_single)
+    return Output(head_of(ask), own_names([*tools_in(said), *brought_in(said)]), is_single=is_single)
 
 
 def write_whole(reply: WholeReply, ask: Ask) -> bytes:

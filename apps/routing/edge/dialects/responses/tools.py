@@ -6,7 +6,7 @@ import msgspec
 
 from apps.routing.edge.conversation import NO_JSON, Tool, ToolChoice
 from apps.routing.edge.dialects.responses.items import Unspoken
-from apps.routing.edge.dialects.responses.names import NAMESPACE, told_as, word
+from apps.routing.edge.dialects.responses.names import NAMESPACE, SEARCH, is_search, told_as, word
 from brokle.kernel.errors import BadRequest
 
 _raw: Final = msgspec.json.Encoder().encode
@@ -17,11 +17,19 @@ _FREE_TEXT: Final = msgspec.Raw(
 _OWN: Final = frozenset({"function", "custom"})
 
 
-def read_tools(entries: list[Any], unspoken: Unspoken) -> list[Tool]:
+def read_tools(lists: list[tuple[str, list[Any]]], unspoken: Unspoken) -> list[Tool]:
+    """Of each list, with where it stands; what a later one says of a tool counts."""
+    found: dict[str, Tool] = {}
+    for where, entries in lists:
+        found |= {tool.name: tool for tool in _tools(entries, where, unspoken)}
+    return list(found.values())
+
+
+def _tools(entries: list[Any], stands: str, unspoken: Unspoken) -> list[Tool]:
     """Tools that run at OpenAI, or whose form only it knows, cannot be told to anyone else."""
     found = []
     for place, entry in enumerate(entries):
-        where, kind = f"tools.{place}", word(entry, "type")
+        where, kind = f"{stands}.{place}", word(entry, "type")
         if kind != NAMESPACE:
             found += _tool(entry, where, unspoken)
             continue
@@ -38,6 +46,8 @@ def _tool(entry: Any, where: str, unspoken: Unspoken, namespace: str = "", about
     kind, name = word(entry, "type"), word(entry, "name")
     if not kind:
         raise BadRequest(f"`{where}.type` is missing", field=f"{where}.type")
+    if is_search(entry):
+        kind, name = "function", SEARCH
     if kind not in _OWN:
         unspoken[f"tools.{kind[:60]}"] = msgspec.Raw(_raw(entry))
         return []
@@ -49,12 +59,19 @@ def _tool(entry: Any, where: str, unspoken: Unspoken, namespace: str = "", about
         form = entry.get("format")
         if word(form, "type") not in {"", "text"}:
             unspoken[f"tools.{name[:60]}.format"] = msgspec.Raw(_raw(form))
+            description += _grammar(form)
         return [Tool(told, description, _FREE_TEXT)]
     schema, strict = entry.get("parameters"), entry.get("strict")
     if schema is not None and not isinstance(schema, dict):
         raise BadRequest(f"`{where}.parameters` is a JSON Schema", field=f"{where}.parameters")
     held = NO_JSON if schema is None else msgspec.Raw(_raw(schema))
     return [Tool(told, description, held, strict if isinstance(strict, bool) else None)]
+
+
+def _grammar(form: dict[str, Any]) -> str:
+    """Nobody else is held to it; who is told of it can keep to it."""
+    rules, syntax = word(form, "definition"), word(form, "syntax")
+    return f"\n\nThe input keeps to this grammar ({syntax}):\n{rules}" if rules else ""
 
 
 class Choice(msgspec.Struct):
