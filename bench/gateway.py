@@ -95,7 +95,7 @@ def brokle(folder: Path, address: str) -> Iterator[Subject]:
         key = limited_key(home)
         supervisor = psutil.Process(home.process.pid)
         family = supervisor.children(recursive=True)
-        answering = [one for one in family if "worker-" in " ".join(one.cmdline()) or "redis" in one.name()]
+        answering = [one for one in family if "web worker" in " ".join(one.cmdline()) or "redis" in one.name()]
         pages = subprocess.Popen([sys.executable, "-c", _VISIT, home.url, str(_PAGES)])
         try:
             yield Subject(

@@ -25,7 +25,7 @@ def main() -> None:
     table = Table("requests", "largest web process, MB (RSS)", title="memory of a web process")
     try:
         with tempfile.TemporaryDirectory() as folder, brokle(Path(folder), address) as subject:
-            web = [one for one in subject.processes if "worker-" in " ".join(one.cmdline())]
+            web = [one for one in subject.processes if "web worker" in " ".join(one.cmdline())]
             done = 0
             while done < wanted:
                 target = done + wanted // _STEPS

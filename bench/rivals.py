@@ -104,7 +104,9 @@ def _python(name: str, requirement: str) -> Path:
     if not python.exists():
         uv = str(PLACE.parent / ".tools" / "uv" / "bin" / "uv")
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(PLACE / name)], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), requirement], check=True)
+        subprocess.run(
+            [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), requirement], check=True
+        )
     return python
 
 
