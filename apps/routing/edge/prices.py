@@ -92,11 +92,12 @@ class Price(msgspec.Struct, array_like=True, frozen=True):
         return _rounded(picos * _MS_PER_HOUR + usage.audio_ms * price.audio_hour, _PICOS_PER_NANO * _MS_PER_HOUR)
 
     def token_picos(self, usage: Usage) -> int:
+        picos = self.request + usage.input * self.input + usage.output * self.output
+        return picos if usage.is_text_alone else picos + self._other_picos(usage)
+
+    def _other_picos(self, usage: Usage) -> int:
         return (
-            self.request
-            + usage.input * self.input
-            + usage.output * self.output
-            + usage.cache_read * self._or(self.cache_read, self.input)
+            usage.cache_read * self._or(self.cache_read, self.input)
             + usage.cache_write_5m * self._or(self.cache_write_5m, self.input)
             + usage.cache_write_1h * self._or(self.cache_write_1h, self._or(self.cache_write_5m, self.input))
             + usage.reasoning * self._or(self.reasoning, self.output)

@@ -41,6 +41,13 @@ class Usage(msgspec.Struct, omit_defaults=True):
         return self.all_input + self.all_output
 
     @property
+    def is_text_alone(self) -> bool:
+        """Of the tokens: none but those of plain questions and answers."""
+        kept = self.cache_read or self.cache_write_5m or self.cache_write_1h
+        other = self.reasoning or self.audio_input or self.audio_output or self.image_input or self.image_output
+        return not kept and not other
+
+    @property
     def is_tokens_alone(self) -> bool:
         others = self.audio_ms or self.characters or self.images or self.searches or self.pages or self.web_searches
         return not others
