@@ -20,6 +20,8 @@ PLAIN = {"x-brokle-metadata": "off"}
 WORDS = ["Peace", " be", " upon", " you", " — ", "السلام", " عليكم", " 🌙", "!"]
 SILENCE_MS = 1000
 PATIENCE_MS = 300
+# The loop counts in whole milliseconds, and may be early by one.
+_CLOCK_MS = 1
 
 
 def _configuration(main: int, spare: int) -> str:
@@ -265,11 +267,11 @@ async def test_2_a_target_is_waited_for_as_long_as_its_own_deadline_and_the_next
         "spare",
         "2",
     )
-    assert PATIENCE_MS <= answer.seconds * 1000 <= PATIENCE_MS + 200
+    assert PATIENCE_MS - _CLOCK_MS <= answer.seconds * 1000 <= PATIENCE_MS + 200
     await asyncio.to_thread(home.wait_for, lambda: mute.left == 1)
     first, second = await _attempts(home, answer.headers["x-request-id"])
     assert (first["provider"], first["status"], first["cause"]) == ("main", 504, "timeout")
-    assert PATIENCE_MS <= first["latency_ms"] <= PATIENCE_MS + 100
+    assert PATIENCE_MS - _CLOCK_MS <= first["latency_ms"] <= PATIENCE_MS + 100
     assert (second["provider"], second["status"], second["cause"]) == ("spare", 200, "")
     told = f"given up after {first['latency_ms']:.1f} ms, answered after {answer.seconds * 1000:.1f} ms"
     record_property("seen", told)
@@ -299,7 +301,7 @@ async def test_2_deadlines_of_targets_shut_nobody_out(home, main):
     main.script = answering_chat("here")
 
     assert {(answer.status, answer.json()["error"]["code"]) for answer in left} == {(504, "upstream_timeout")}
-    assert all(PATIENCE_MS <= answer.seconds * 1000 < SILENCE_MS for answer in left)
+    assert all(PATIENCE_MS - _CLOCK_MS <= answer.seconds * 1000 < SILENCE_MS for answer in left)
     assert (await ask(home.port, written(chat("main/mute")))).status == 200
 
 
@@ -307,7 +309,7 @@ async def test_2_who_has_begun_in_time_is_heard_to_the_end(home):
     answer = await ask(home.port, written(chat("slow-speaker", stream=True)))
 
     assert answer.status == 200
-    assert answer.seconds > PATIENCE_MS / 1000
+    assert answer.seconds > (PATIENCE_MS - _CLOCK_MS) / 1000
     assert answer.body.rstrip().endswith(b"[DONE]")
 
 
