@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _HEAD_MAX: Final = 64 * 1024
 _HEADERS_MAX: Final = 128
+_AHEAD_MAX: Final = 128
+"""So many requests may be sent before the first is answered; a packet could hold ten thousand."""
 _THROWN_AWAY_MAX: Final = 1024 * 1024
 _OFFER: Final = frozenset({b"upgrade", b"http2-settings", b"connection"})
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
@@ -166,9 +168,7 @@ class Connection(asyncio.Protocol):
         if self._current is None:
             self._begin(exchange)
         else:
-            if not self._next:
-                self.hold()
-            self._next.append(exchange)
+            self._put_behind(exchange)
 
     def on_body(self, part: bytes) -> None:
         if self._incoming is not None:
@@ -241,6 +241,14 @@ class Connection(asyncio.Protocol):
         self._current = exchange
         self._listener.running.add(exchange)
         exchange.task = self.loop.create_task(exchange.run(self._listener.application))
+
+    def _put_behind(self, exchange: Exchange) -> None:
+        if len(self._next) == _AHEAD_MAX:
+            self._incoming, self._refusal = None, BadRequest("Too many requests were sent ahead")
+            raise self._refusal
+        if not self._next:
+            self.hold()
+        self._next.append(exchange)
 
     def _misunderstand(self, refusal: BrokleError) -> None:
         """Requests before this one are still answered."""

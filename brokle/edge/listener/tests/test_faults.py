@@ -83,6 +83,15 @@ async def test_what_came_before_nonsense_is_answered(stage):
         assert [(await caller.answer())[0] for _ in range(3)] == [200, 200, 400]
 
 
+@pytest.mark.parametrize("offer", [b"", b"connection: upgrade\r\nupgrade: h2c\r\n"])
+async def test_a_packet_of_thousands_of_requests_is_not_taken_in_whole(stage, offer):
+    async with stage(echo) as here:
+        caller = await here.caller()
+        caller.say((b"GET / HTTP/1.1\r\n" + offer + PLAIN) * 2000)
+        statuses = [(await caller.answer())[0] for _ in range(130)]
+    assert statuses == [200] * 129 + [400]
+
+
 async def test_an_application_hears_that_its_caller_hung_up(stage):
     heard = asyncio.Event()
 
