@@ -31,6 +31,8 @@ IDLE_S: Final = 75.0
 """Longer than the load balancers of the field keep theirs, so that they hang up and not we."""
 BODY_S: Final = 60.0
 _LINGER_S: Final = 5.0
+TAKEN_S: Final = 120.0
+"""What was written last has so long to be read; then it is dropped with its reader."""
 
 
 class HeadTooLarge(BrokleError):
@@ -342,6 +344,8 @@ class Connection(asyncio.Protocol):
         if self._lingers_until:
             if now > self._lingers_until:
                 self._transport.abort()
+        elif self._transport.is_closing():
+            self._lingers_until = now + TAKEN_S
         elif self._current is not None:
             if self._current.is_awaited and now - self._heard_at > BODY_S:
                 self._misunderstand(TooSlow())

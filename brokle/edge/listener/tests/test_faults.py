@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from brokle.edge.listener.connection import BODY_S, HEAD_S, IDLE_S
+from brokle.edge.listener.connection import BODY_S, HEAD_S, IDLE_S, TAKEN_S
 from brokle.edge.listener.tests.test_http import echo, reply
 
 PLAIN = b"host: x\r\n\r\n"
@@ -253,6 +253,22 @@ async def test_an_idle_connection_is_closed_and_a_slow_answer_is_not(stage):
         assert await idle.rest() == b""
         go_on.set()
         assert (await waiting.answer())[0] == 200
+
+
+async def test_who_never_reads_the_last_of_an_answer_is_dropped(stage):
+    async def application(scope, receive, send):
+        await reply(send, b"x" * 32 * 1024 * 1024)
+
+    async with stage(application) as here:
+        caller = await here.caller()
+        caller.ask(b"GET /", b"connection: close")
+        await here.until(lambda: here.listener.running and next(iter(here.listener.connections)).is_full)
+        now = here.listener.loop.time()
+        here.listener.sweep(now)
+        here.listener.sweep(now + TAKEN_S - 1)
+        assert here.listener.connections
+        here.listener.sweep(now + TAKEN_S + 1)
+        await here.until(lambda: not here.listener.running and not here.listener.connections)
 
 
 async def test_more_connections_than_there_is_room_for_are_told_so(stage):
